@@ -1,7 +1,8 @@
 //! A trained model as it travels: the manifest of its files, of the data behind it and of how it was measured.
 //!
-//! The canonical bytes of a [`Release`] are a blob; the ledger has their BLAKE3 hash, and the model's id is made of that and
-//! of its owner. So whoever knows the id can look the hash up, fetch the manifest from any holder, and from it every file.
+//! The canonical bytes of a [`Release`] are a blob; the ledger has their BLAKE3 hash, and the model's id is made of
+//! that and of its owner. So whoever knows the id can look the hash up, fetch the manifest from any holder, and from it
+//! every file.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,8 +118,8 @@ pub enum Origin {
     Adapter = 0,
     /// Trained from nothing: it is its own base.
     Scratch = 1,
-    /// Trained elsewhere by others, and put up as it is: nothing is known of its data, so it claims neither data nor a run, and
-    /// credits nobody.
+    /// Trained elsewhere by others, and put up as it is: nothing is known of its data, so it claims neither data nor a
+    /// run, and credits nobody.
     Imported = 2,
 }
 
@@ -189,7 +190,8 @@ pub struct Attribution {
     #[prost(message, repeated, tag = "8")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub compared: Vec<Compared>,
-    /// Between which `lds` lies with other retrainings and answers of the same kind, in 95 of 100 cases; absent where it says nothing.
+    /// Between which `lds` lies with other retrainings and answers of the same kind, in 95 of 100 cases; absent where
+    /// it says nothing.
     #[prost(message, optional, tag = "9")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lds_interval: Option<Interval>,
@@ -305,7 +307,9 @@ pub enum ReleaseError {
     #[error("release version {0} is not known here; update this node")]
     Version(u32),
     /// Written by an older version, whose answers paid by another rule.
-    #[error("release version {0} is of before {RELEASE_VERSION}, when answers paid by another rule; train the model again")]
+    #[error(
+        "release version {0} is of before {RELEASE_VERSION}, when answers paid by another rule; train the model again"
+    )]
     Old(u32),
     /// A field is out of bounds.
     #[error("bad release: {0}")]
@@ -371,8 +375,8 @@ impl Release {
     /// Checks every bound. A manifest that passes is decoded by every node.
     ///
     /// # Errors
-    /// [`ReleaseError::Version`] or [`ReleaseError::Old`] when the manifest is of another version, [`ReleaseError::Invalid`] with the first
-    /// bound that it does not keep.
+    /// [`ReleaseError::Version`] or [`ReleaseError::Old`] when the manifest is of another version,
+    /// [`ReleaseError::Invalid`] with the first bound that it does not keep.
     pub fn validate(&self) -> Result<(), ReleaseError> {
         match self.version {
             RELEASE_VERSION => {}
@@ -451,10 +455,10 @@ impl Release {
         self.sources.iter().flat_map(|source| &source.contributions).map(|part| &part.contribution)
     }
 
-    /// Spreads the value of each column (parts per billion of the loss, positive = it helped) over its contributions, by
-    /// records used, to the last unit; ordered by contribution, with what each has `earned`. What `is_revoked` names is left
-    /// out: it is neither paid nor spoken of again; of more than [`MAX_INFLUENCES`] the strongest stay. Columns without a
-    /// value count as zero.
+    /// Spreads the value of each column (parts per billion of the loss, positive = it helped) over its contributions,
+    /// by records used, to the last unit; ordered by contribution, with what each has `earned`. What `is_revoked` names
+    /// is left out: it is neither paid nor spoken of again; of more than [`MAX_INFLUENCES`] the strongest stay. Columns
+    /// without a value count as zero.
     pub fn spread(
         &self,
         values: &[i64],
@@ -498,9 +502,12 @@ impl Release {
 
 fn validate_attribution(attribution: &Attribution) -> Result<(), ReleaseError> {
     let compared = &attribution.compared;
-    check(compared.len() <= MAX_COMPARED && compared.iter().all(|one| is_name(&one.method)) && is_name(&attribution.method), || {
-        format!("an attribution method's name is 1 to 64 bytes long, and at most {MAX_COMPARED} are compared")
-    })?;
+    check(
+        compared.len() <= MAX_COMPARED
+            && compared.iter().all(|one| is_name(&one.method))
+            && is_name(&attribution.method),
+        || format!("an attribution method's name is 1 to 64 bytes long, and at most {MAX_COMPARED} are compared"),
+    )?;
     let own = [attribution.lds_interval, attribution.leave_one_out_interval];
     let others = compared.iter().flat_map(|one| [one.lds_interval, one.leave_one_out_interval]);
     let ordered = own.into_iter().chain(others).flatten().all(|interval| interval.low <= interval.high);

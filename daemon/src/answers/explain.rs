@@ -46,7 +46,8 @@ impl Answers {
         self.moved(served, explainer.owners(), explainer.written(prompt, written).await?)
     }
 
-    /// The probabilities that the model would have given without each of its columns; `None` if the release has no table.
+    /// The probabilities that the model would have given without each of its columns; `None` if the release has no
+    /// table.
     pub(super) async fn without_each(
         &self,
         served: &Arc<ServedModel>,
@@ -70,7 +71,8 @@ fn billionths(value: f32) -> i64 {
     (f64::from(value) * 1e9).round() as i64
 }
 
-/// What each contribution earns by the answer: what is above zero of its column's value, for those who share one by their records.
+/// What each contribution earns by the answer: what is above zero of its column's value, for those who share one by
+/// their records.
 fn by_contribution(columns: &Owners, values: &[f32]) -> BTreeMap<ContributionId, u64> {
     let mut shares: BTreeMap<ContributionId, u64> = BTreeMap::new();
     for (owners, value) in columns.iter().zip(values) {

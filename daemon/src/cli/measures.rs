@@ -116,7 +116,9 @@ pub(super) fn gate(gate: &Value, one: f64) -> String {
         return "not audited by retraining".to_owned();
     }
     let scores = |names: &[&str]| {
-        let known = names.iter().filter_map(|name| Some(format!("{name} {:.3}{}", gate[*name].as_f64()? / one, within(gate, name, one))));
+        let known = names
+            .iter()
+            .filter_map(|name| Some(format!("{name} {:.3}{}", gate[*name].as_f64()? / one, within(gate, name, one))));
         match known.collect::<Vec<_>>() {
             known if known.is_empty() => "no score".to_owned(),
             known => known.join(", "),

@@ -141,7 +141,8 @@ async fn wait<T>(answer: oneshot::Receiver<Result<T, String>>) -> ServiceResult<
     }
 }
 
-/// Whom columns with these names are of: contributions by their ids, each at most once, or every source by its contributor.
+/// Whom columns with these names are of: contributions by their ids, each at most once, or every source by its
+/// contributor.
 fn owners(release: &Release, columns: &[String]) -> ServiceResult<Vec<Vec<(ContributionId, u64)>>> {
     let contributions = |source: &Source| -> Vec<_> {
         source.contributions.iter().map(|part| (part.contribution, part.records)).collect()

@@ -77,7 +77,8 @@ pub(super) fn following(column_of: Vec<Option<usize>>, curvature: Curvature) -> 
     Following { column_of, columns, curvature, left_out: true }
 }
 
-/// Every name's share, as answers to all `queries` together pay: signed sums by the mean over as many halves as jobs have.
+/// Every name's share, as answers to all `queries` together pay: signed sums by the mean over as many halves as jobs
+/// have.
 pub(super) fn paid(
     course: &Course,
     model: &mut dyn Model,

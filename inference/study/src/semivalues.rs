@@ -1,8 +1,10 @@
-//! What pay is worth: shares by tables of forward replay against Shapley values of contributors, found by retraining; and what more names bring.
+//! What pay is worth: shares by tables of forward replay against Shapley values of contributors, found by retraining;
+//! and what more names bring.
 //!
-//! Digits on a tanh network whose weights are all trained, ten contributors of whom the first four may have 90, 60, 40 and 20 % random labels.
-//! The truth is the mean over random orders of contributors of what each adds to the mean log-likelihood of what is asked. A rule's
-//! distance to it is the total variation of shares; and noise has a share that it ought to have.
+//! Digits on a tanh network whose weights are all trained, ten contributors of whom the first four may have 90, 60, 40
+//! and 20 % random labels. The truth is the mean over random orders of contributors of what each adds to the mean
+//! log-likelihood of what is asked. A rule's distance to it is the total variation of shares; and noise has a share
+//! that it ought to have.
 
 use datanet_training::attribution::{Belonging, Curvature, Model, Rows, gradients, pay};
 use datanet_training::random::Stream;
@@ -64,10 +66,8 @@ impl SemivalueTask {
         let recipe =
             Recipe { learning_rate: 4e-3, epsilon: 1e-4, batch: 40, epochs: 8, warmup: 10, seed, ..Recipe::default() };
         let network = Tanh { inputs: points.features, hidden: HIDDEN, classes: points.classes };
-        let course = Course {
-            gradient: Gradient::ByRecord { bound },
-            ..Course::new(recipe, network.initial(seed), records)
-        };
+        let course =
+            Course { gradient: Gradient::ByRecord { bound }, ..Course::new(recipe, network.initial(seed), records) };
         let queries = (records..count).collect();
         Self { model: Plain { network, points }, course, contributors, queries, seed }
     }
@@ -125,21 +125,26 @@ impl SemivalueTask {
         for count in HALVES {
             let values = self.over_halves(&answers, &contributors, count, true)?;
             scores.push(score(format!("{count} halves: signed sum"), &pay::netted(&values)));
-            scores.push(score(format!("{count} halves: positive part a contributor and answer"), &pay::by_answer(&values)));
+            scores.push(score(
+                format!("{count} halves: positive part a contributor and answer"),
+                &pay::by_answer(&values),
+            ));
         }
         let inside = self.over_halves(&answers, &contributors, HALVES[2], false)?;
-        scores.push(score(format!("{} halves, records that are in alone: signed sum", HALVES[2]), &pay::netted(&inside)));
+        scores
+            .push(score(format!("{} halves, records that are in alone: signed sum", HALVES[2]), &pay::netted(&inside)));
         Ok(scores)
     }
 
-    /// What a contributor gains whose records are spread at random over so many names, over `splits` draws: netted over all answers, and
-    /// answer by answer; by the mean over halves, and by full data. The last contributor tries it.
+    /// What a contributor gains whose records are spread at random over so many names, over `splits` draws: netted over
+    /// all answers, and answer by answer; by the mean over halves, and by full data. The last contributor tries it.
     ///
     /// # Errors
     /// When a training fails.
     pub fn names(&mut self, halves: usize, names: &[usize], splits: u64) -> Result<Vec<NameGain>, StudyError> {
         let attacker = CONTRIBUTORS - 1;
-        let own: Vec<usize> = (0..self.contributors.len()).filter(|record| self.contributors[*record] == attacker).collect();
+        let own: Vec<usize> =
+            (0..self.contributors.len()).filter(|record| self.contributors[*record] == attacker).collect();
         // A column for each of its records, which the names are sums of.
         let mut columns = self.contributors.clone();
         own.iter().enumerate().for_each(|(at, record)| columns[*record] = attacker + at);
@@ -204,7 +209,8 @@ impl SemivalueTask {
         let standing: Vec<bool> = values.iter().map(|row| row.iter().sum::<f32>() > 0.0).collect();
         let mut shares = vec![0.0; CONTRIBUTORS];
         for answer in 0..values.columns {
-            let earned = |record: usize| if standing[record] { f64::from(values.row(record)[answer].max(0.0)) } else { 0.0 };
+            let earned =
+                |record: usize| if standing[record] { f64::from(values.row(record)[answer].max(0.0)) } else { 0.0 };
             let total: f64 = (0..values.rows).map(earned).sum();
             if total > 0.0 {
                 self.contributors.iter().enumerate().for_each(|(record, one)| shares[*one] += earned(record) / total);

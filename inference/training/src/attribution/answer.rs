@@ -1,8 +1,9 @@
 //! Why a released model answered as it did.
 //!
-//! A release's tables and one backward pass through its adapters give what every contributor did for an answer: by the table of
-//! all data, which explains, and by the mean over random halves of it, which pays. The first gives counterfactual answers too: theta -
-//! d_c is, to first order, the adapter trained without contributor c, and one batch asks all of these adapters at once.
+//! A release's tables and one backward pass through its adapters give what every contributor did for an answer: by the
+//! table of all data, which explains, and by the mean over random halves of it, which pays. The first gives
+//! counterfactual answers too: theta - d_c is, to first order, the adapter trained without contributor c, and one batch
+//! asks all of these adapters at once.
 
 use std::path::{Path, PathBuf};
 
@@ -88,7 +89,8 @@ pub struct Explanation {
     pub values: Vec<f32>,
     /// The same of each training record, in releases of few records.
     pub records: Option<Vec<f32>>,
-    /// -grad loss(answer) . d of each column of the table that pays, in the same unit, with its sign; see [`super::pay`].
+    /// -grad loss(answer) . d of each column of the table that pays, in the same unit, with its sign; see
+    /// [`super::pay`].
     pub pay: Vec<f32>,
     /// The answer's loss: -ln of its probability, for written text the mean over its tokens.
     pub loss: f32,
@@ -138,7 +140,8 @@ impl Explainer {
         Ok(Self { network, theta, table, records, pay, labels })
     }
 
-    /// What the columns of the table that pays are called: what was given together, or where that was too much to follow, sources.
+    /// What the columns of the table that pays are called: what was given together, or where that was too much to
+    /// follow, sources.
     pub fn paid(&self) -> &[String] {
         self.pay.names()
     }

@@ -1,8 +1,8 @@
 //! How far an audit's figures are chance: what they would be with other retrainings and other answers.
 //!
-//! A figure rests on some retrainings and some answers. Drawing both again with replacement, many times, shows how much it moves; for two
-//! methods the same draws are taken for both, because most of what moves one moves the other too (a paired bootstrap). Seeded, so that
-//! whoever repeats an audit finds the same intervals.
+//! A figure rests on some retrainings and some answers. Drawing both again with replacement, many times, shows how much
+//! it moves; for two methods the same draws are taken for both, because most of what moves one moves the other too (a
+//! paired bootstrap). Seeded, so that whoever repeats an audit finds the same intervals.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -53,13 +53,16 @@ impl Predicted {
 
     /// The intervals of its figures.
     pub fn intervals(&self, ground: &Ground, seed: u64) -> Intervals {
-        let draws: Vec<Faithfulness> = (0..DRAWS).into_par_iter().map(|draw| Draw::new(ground, seed, draw).of(self, ground)).collect();
-        let of = |figure: fn(&Faithfulness) -> Option<f32>| interval(draws.iter().filter_map(figure).collect(), OUTSIDE);
+        let draws: Vec<Faithfulness> =
+            (0..DRAWS).into_par_iter().map(|draw| Draw::new(ground, seed, draw).of(self, ground)).collect();
+        let of =
+            |figure: fn(&Faithfulness) -> Option<f32>| interval(draws.iter().filter_map(figure).collect(), OUTSIDE);
         Intervals { lds: of(|one| one.lds), leave_one_out: of(|one| one.leave_one_out) }
     }
 
-    /// By how much it agrees better with what happened than `other`, in the mean of both figures, at the same draws. `tried` says among how many
-    /// methods it was picked, each of which might have looked better by chance: the interval is as much wider.
+    /// By how much it agrees better with what happened than `other`, in the mean of both figures, at the same draws.
+    /// `tried` says among how many methods it was picked, each of which might have looked better by chance: the
+    /// interval is as much wider.
     pub fn lead(&self, other: &Self, ground: &Ground, seed: u64, tried: usize) -> Option<Interval> {
         let differences: Vec<f32> = (0..DRAWS)
             .into_par_iter()

@@ -20,7 +20,8 @@ pub struct Thresholds {
     pub leave_one_out: f32,
     /// Fewest subsets that an LDS is judged from: with fewer, chance alone may pass.
     pub subsets: usize,
-    /// Fewest contributors left out that the leave-one-out rank is judged from: with three of them there are six orders.
+    /// Fewest contributors left out that the leave-one-out rank is judged from: with three of them there are six
+    /// orders.
     pub contributors: usize,
 }
 
@@ -214,9 +215,9 @@ pub struct Swept {
     pub lead: Option<Interval>,
 }
 
-/// Forward replay stands, unless it did not pass and Gauss-Newton influence agrees better with what really happened beyond what
-/// chance explains: the best damping of those whose lead is above zero at its lower end. Without a replay, the best damping. The gate
-/// that comes back is of the choice, and may still say no. None where there is neither.
+/// Forward replay stands, unless it did not pass and Gauss-Newton influence agrees better with what really happened
+/// beyond what chance explains: the best damping of those whose lead is above zero at its lower end. Without a replay,
+/// the best damping. The gate that comes back is of the choice, and may still say no. None where there is neither.
 pub fn choose(replay: Option<Gate>, swept: &[Swept]) -> Option<(Choice, Gate)> {
     let leads = |one: &&Swept| one.lead.is_some_and(|lead| lead.low > 0.0);
     let wanted = |one: &&Swept| replay.is_none_or(|replay| !replay.passed && leads(one));

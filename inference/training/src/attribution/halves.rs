@@ -1,13 +1,15 @@
 //! Random halves of the records: what pay is the mean over.
 //!
-//! At full data the derivative by a record's weight is its *marginal* use: near zero, and of either sign, wherever others bring the
-//! same. Its mean over random halves of the data estimates the semivalue at one half (data Banzhaf): good data is clearly positive there.
+//! At full data the derivative by a record's weight is its *marginal* use: near zero, and of either sign, wherever
+//! others bring the same. Its mean over random halves of the data estimates the semivalue at one half (data Banzhaf):
+//! good data is clearly positive there.
 //!
-//! Halves come in pairs, one that a seeded coin draws for each record and what it leaves out, so that every record is in exactly one of each
-//! pair, and the sum over a contribution's records is the sum of its columns, whatever names they are under. Each half follows all
-//! records: those that it learns from at their full weight, and those that are out at the weight of nothing. What a record would add
-//! where it is missing is most of its worth, because what was learnt from already hardly moves the model any more: on digits the
-//! derivatives of records that are in alone pay no better than those at full data.
+//! Halves come in pairs, one that a seeded coin draws for each record and what it leaves out, so that every record is
+//! in exactly one of each pair, and the sum over a contribution's records is the sum of its columns, whatever names
+//! they are under. Each half follows all records: those that it learns from at their full weight, and those that are
+//! out at the weight of nothing. What a record would add where it is missing is most of its worth, because what was
+//! learnt from already hardly moves the model any more: on digits the derivatives of records that are in alone pay no
+//! better than those at full data.
 
 use super::model::Rows;
 use super::replay::Replay;

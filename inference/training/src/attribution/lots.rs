@@ -1,14 +1,15 @@
 //! Which records share a column while a training is followed: for quotes and for the audit, and never for pay.
 //!
-//! Each record has its own while there are few. Of more, as many neighbours as it takes share one, all of them given together, so
-//! that a column is somebody's. What an answer pays follows from sums by what was given together ([`pay`](super::pay)), which are
-//! the same however records lie in columns.
+//! Each record has its own while there are few. Of more, as many neighbours as it takes share one, all of them given
+//! together, so that a column is somebody's. What an answer pays follows from sums by what was given together
+//! ([`pay`](super::pay)), which are the same however records lie in columns.
 
 use super::audit::Belonging;
 
 impl Belonging {
-    /// Columns of records in their order, at most `columns` of them, as fine as that allows. `parts` says of what was given together how
-    /// many records it has and whose it is. Where there are more parts than columns, each source has one.
+    /// Columns of records in their order, at most `columns` of them, as fine as that allows. `parts` says of what was
+    /// given together how many records it has and whose it is. Where there are more parts than columns, each source has
+    /// one.
     pub fn in_lots(parts: &[(usize, usize)], columns: usize) -> Self {
         let records: usize = parts.iter().map(|(records, _)| records).sum();
         let of_size = |size: usize| parts.iter().map(|(records, _)| records.div_ceil(size)).sum::<usize>();
@@ -54,7 +55,10 @@ mod tests {
         let shared = Belonging::in_lots(&[(5, 0), (1, 0), (3, 1)], 5);
         assert_eq!(shared.column_of, [0, 0, 0, 1, 1, 2, 3, 3, 3].map(Some));
         assert!(shared.columns() <= 5 && !shared.is_by_record());
-        assert_eq!(Belonging::in_lots(&[(5, 0), (1, 0), (3, 1)], 2), Belonging::by_contributor(&[0, 0, 0, 0, 0, 0, 1, 1, 1], 2));
+        assert_eq!(
+            Belonging::in_lots(&[(5, 0), (1, 0), (3, 1)], 2),
+            Belonging::by_contributor(&[0, 0, 0, 0, 0, 0, 1, 1, 1], 2)
+        );
     }
 
     proptest! {

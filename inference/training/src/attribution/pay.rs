@@ -1,9 +1,9 @@
 //! What values pay: signed sums, of which only what is left above zero earns.
 //!
 //! Values are of what was given together (a contribution), each the sum over its records, by the mean table over random
-//! [`halves`](super::halves). Sums are linear in the records, so that they are the same under one name or under ten; a positive part is not.
-//! So the later it is taken, the less names are worth: answer by answer while receipts are final by themselves ([`earned`]), over all answers
-//! where they can be netted ([`netted`]).
+//! [`halves`](super::halves). Sums are linear in the records, so that they are the same under one name or under ten; a
+//! positive part is not. So the later it is taken, the less names are worth: answer by answer while receipts are final
+//! by themselves ([`earned`]), over all answers where they can be netted ([`netted`]).
 
 use super::model::Rows;
 
@@ -12,8 +12,8 @@ pub fn earned(value: f32) -> f32 {
     value.max(0.0)
 }
 
-/// Shares of the fees of answers with these values `[columns, Q]`, each answer paying the same and by itself: what nodes pay.
-/// They sum to 1, or to 0 where nothing earns.
+/// Shares of the fees of answers with these values `[columns, Q]`, each answer paying the same and by itself: what
+/// nodes pay. They sum to 1, or to 0 where nothing earns.
 pub fn by_answer(values: &Rows) -> Vec<f64> {
     let mut shares = vec![0.0; values.rows];
     for answer in 0..values.columns {

@@ -177,13 +177,17 @@ impl Dataset {
         self.train.iter().map(|example| example.source).collect()
     }
 
-    /// The names of what pays by itself, and which of them each training record is of: a part where there are some, else a source.
+    /// The names of what pays by itself, and which of them each training record is of: a part where there are some,
+    /// else a source.
     pub fn given(&self) -> (Vec<String>, Vec<usize>) {
         if self.parts.is_empty() {
             return (self.sources.iter().map(|source| source.name.clone()).collect(), self.columns());
         }
         let of = |(at, part): (usize, &Part)| std::iter::repeat_n(at, part.records);
-        (self.parts.iter().map(|part| part.name.clone()).collect(), self.parts.iter().enumerate().flat_map(of).collect())
+        (
+            self.parts.iter().map(|part| part.name.clone()).collect(),
+            self.parts.iter().enumerate().flat_map(of).collect(),
+        )
     }
 
     /// How many records follow one another that were given together, and their source.

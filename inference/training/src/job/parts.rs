@@ -188,7 +188,8 @@ impl<'de> Deserialize<'de> for CurvatureRows {
     }
 }
 
-/// Halves that are trained on where a job names no number. On digits two pairs pay as three do, and hardly better than one.
+/// Halves that are trained on where a job names no number. On digits two pairs pay as three do, and hardly better than
+/// one.
 pub const HALVES: usize = 4;
 
 /// Whose records helped, and how that is checked.
@@ -206,8 +207,8 @@ pub struct Attribution {
     pub audit_subsets: usize,
     /// Contributors that are left out for real, for the gate.
     pub audit_contributors: usize,
-    /// Extra trainings, each on a random half of the records, whose mean says what answers pay; an even number, because each half is followed by
-    /// what it leaves out. More make pay a little less noisy.
+    /// Extra trainings, each on a random half of the records, whose mean says what answers pay; an even number, because
+    /// each half is followed by what it leaves out. More make pay a little less noisy.
     pub halves: usize,
 }
 

@@ -1,4 +1,5 @@
-//! Training on random halves of the records, so that pay follows the worth of records and not the margin that the last of them adds.
+//! Training on random halves of the records, so that pay follows the worth of records and not the margin that the last
+//! of them adds.
 //!
 //! ```text
 //!  draw ──► half 0 ──► half 1 ──► ...            one after another, each with its own checkpoints and the step of all training
@@ -81,18 +82,16 @@ fn of_halves(course: &Course) -> Course {
 }
 
 impl Course {
-    /// What columns do to the parameters in the mean over `count` random halves of the records, `[columns, P]`: what a run releases, where
-    /// records that are left out are followed too.
+    /// What columns do to the parameters in the mean over `count` random halves of the records, `[columns, P]`: what a
+    /// run releases, where records that are left out are followed too.
     ///
     /// # Errors
     /// As [`Course::follow`].
-    pub fn over_halves(
-        &self,
-        model: &mut dyn Model,
-        following: &Following,
-        count: usize,
-    ) -> Result<Rows, TrainError> {
-        debug_assert!(matches!(self.gradient, Gradient::ByRecord { .. }), "records are followed by their own gradients");
+    pub fn over_halves(&self, model: &mut dyn Model, following: &Following, count: usize) -> Result<Rows, TrainError> {
+        debug_assert!(
+            matches!(self.gradient, Gradient::ByRecord { .. }),
+            "records are followed by their own gradients"
+        );
         let course = of_halves(self);
         let mut mean = Mean::new(self.initial.len(), following.columns);
         for out in draw(self.recipe.seed, following.column_of.len(), count) {

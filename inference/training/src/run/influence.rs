@@ -1,4 +1,5 @@
-//! The influence of a finished run: the tables that explain answers, the one that pays for them, and the audit that says how far to believe them.
+//! The influence of a finished run: the tables that explain answers, the one that pays for them, and the audit that
+//! says how far to believe them.
 
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
@@ -12,8 +13,8 @@ use super::{Control, Event, Meter, Setup, TrainError};
 use crate::attribution::audit::Swept;
 use crate::attribution::halves::Mean;
 use crate::attribution::{
-    AuditPlan, Belonging, Choice, Compared, Curvature, Gate, GateVerdict, Ground, Model, Predicted, Replay, Rows, Table,
-    Thresholds, audit, curvature as rows_of, gradients,
+    AuditPlan, Belonging, Choice, Compared, Curvature, Gate, GateVerdict, Ground, Model, Predicted, Replay, Rows,
+    Table, Thresholds, audit, curvature as rows_of, gradients,
 };
 use crate::transcript::HalfRun;
 
@@ -186,8 +187,8 @@ impl Work<'_, '_> {
         }
     }
 
-    /// The table that explains, its gate, and where it comes from: forward replay where there was one, unless the audit says that Gauss-Newton
-    /// influence is better beyond chance.
+    /// The table that explains, its gate, and where it comes from: forward replay where there was one, unless the audit
+    /// says that Gauss-Newton influence is better beyond chance.
     fn chosen(
         &mut self,
         replayed: Option<Table>,
@@ -262,8 +263,8 @@ impl Work<'_, '_> {
         mean.table(&paid.names).map_err(release)
     }
 
-    /// Gauss-Newton influence of what pays in the mean over the halves: the curvature of the records that each learnt from, at its end, and
-    /// the gradients of all.
+    /// Gauss-Newton influence of what pays in the mean over the halves: the curvature of the records that each learnt
+    /// from, at its end, and the gradients of all.
     fn gauss_newton_over(
         &mut self,
         halves: &Halves,
@@ -345,8 +346,8 @@ impl Work<'_, '_> {
         }
     }
 
-    /// What Gauss-Newton influence would have said beside a replay that passed: for whoever compares, not for the choice, so
-    /// that only one damping is tried, and none where that takes much memory.
+    /// What Gauss-Newton influence would have said beside a replay that passed: for whoever compares, not for the
+    /// choice, so that only one damping is tried, and none where that takes much memory.
     fn beside(&mut self, ground: &Ground, meter: &mut Meter<'_>) -> Result<Option<Compared>, TrainError> {
         let rows = (self.setup.data.train.len() + self.belonging.columns()).min(2 * MAX_ROWS);
         if rows.saturating_mul(self.theta.len()) > MAX_BESIDE {
@@ -375,8 +376,9 @@ impl Work<'_, '_> {
         Ok(table)
     }
 
-    /// d_c = -(G + l I)^-1 g_c / N by column, with G the curvature of the records that were `learnt` from at these parameters and g_c the gradient of
-    /// all of a column's records. N is of all records: what a batch's sum is divided by does not change with what is left out.
+    /// d_c = -(G + l I)^-1 g_c / N by column, with G the curvature of the records that were `learnt` from at these
+    /// parameters and g_c the gradient of all of a column's records. N is of all records: what a batch's sum is divided
+    /// by does not change with what is left out.
     fn moved(
         &mut self,
         theta: &[f32],

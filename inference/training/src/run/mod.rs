@@ -114,7 +114,8 @@ pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> R
     let (ended, mut paper, steps, seconds) = learn(setup, &mut prepared, &checkpoints, observer)?;
     let (evaluation, served) = examine(setup, &mut prepared, &ended.theta, observer)?;
     let Ended { theta, replay, step } = ended;
-    let influence = influence::influence(setup, &mut prepared, influence::Whole { theta: &theta, step, replay }, observer)?;
+    let influence =
+        influence::influence(setup, &mut prepared, influence::Whole { theta: &theta, step, replay }, observer)?;
     observer(Event::Phase { name: "writing" });
     let folder = setup.folder.join("release");
     std::fs::create_dir_all(&folder).map_err(|source| TrainError::files(&folder, source))?;

@@ -144,7 +144,8 @@ fn most_columns(parameters: usize) -> usize {
     MAX_COLUMN_BYTES / Replay::memory(parameters, 1).max(1)
 }
 
-/// What was given together pays by itself; where that is too much to follow, a source does, and shares it out by records.
+/// What was given together pays by itself; where that is too much to follow, a source does, and shares it out by
+/// records.
 fn paid(data: &Dataset, parameters: usize) -> Paid {
     let (names, column_of) = data.given();
     if names.len() <= most_columns(parameters) {

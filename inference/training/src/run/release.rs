@@ -46,7 +46,8 @@ pub(super) fn model(
     Ok(files)
 }
 
-/// Writes the tables: what explains, by source and where it can by record, and what pays; gives the hashes of the first and the last.
+/// Writes the tables: what explains, by source and where it can by record, and what pays; gives the hashes of the first
+/// and the last.
 pub(super) fn tables(
     influence: &Influence,
     folder: &Path,

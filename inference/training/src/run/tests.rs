@@ -208,7 +208,8 @@ fn a_killed_run_goes_on_to_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     // Two steps after the checkpoint of step 4: they are lost, and done again.
     killed(folder.path(), "training 6");
-    // In the first half and in the second, each of 18 steps: what is whole stays, and what was begun goes on from its checkpoint.
+    // In the first half and in the second, each of 18 steps: what is whole stays, and what was begun goes on from its
+    // checkpoint.
     killed(folder.path(), "halves 7");
     killed(folder.path(), "halves 31");
     let (mut done, mut first) = (None, None);

@@ -186,7 +186,13 @@ impl<'a> Trainer<'a> {
         let theta = &self.state.theta;
         if batch.is_empty() {
             let records = Records { gradients: Rows::none(theta.len()), factors: Vec::new() };
-            return Ok(Found { losses: Vec::new(), mean: vec![0.0; theta.len()], records: Some(records), limit: None, beside: None });
+            return Ok(Found {
+                losses: Vec::new(),
+                mean: vec![0.0; theta.len()],
+                records: Some(records),
+                limit: None,
+                beside: None,
+            });
         }
         let bound = match self.course.gradient {
             Gradient::Summed if self.following.is_none() => {
@@ -203,8 +209,8 @@ impl<'a> Trainer<'a> {
         Ok(Found { losses, mean, records: Some(Records { gradients, factors }), limit, beside: None })
     }
 
-    /// The records of a batch that are left out and followed all the same, with what each would have added: shortened as those that are in,
-    /// or to their own median where none is.
+    /// The records of a batch that are left out and followed all the same, with what each would have added: shortened
+    /// as those that are in, or to their own median where none is.
     fn beside(&mut self, scheduled: &[usize], limit: Option<f32>) -> Result<Option<Beside>, TrainError> {
         let records: Vec<usize> = scheduled.iter().copied().filter(|record| self.is_removed(*record)).collect();
         if records.is_empty() || !self.following.as_ref().is_some_and(|following| following.left_out) {
@@ -262,7 +268,8 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Carries the derivatives by the columns along, where they are followed: by the records that are in, and by those beside them.
+    /// Carries the derivatives by the columns along, where they are followed: by the records that are in, and by those
+    /// beside them.
     fn follow(
         &mut self,
         batch: &[usize],

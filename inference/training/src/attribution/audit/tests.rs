@@ -123,9 +123,15 @@ fn a_choice_says_why_it_was_made() {
     let both = ["forward-replay", "gauss-newton"];
     let says = |chosen, compared: &[&str], verdict| why(chosen, compared, verdict);
     let replaced = says("gauss-newton", &both, GateVerdict::Passed);
-    assert!(replaced.ends_with("Gauss-Newton influence agrees better with the retrainings beyond chance"), "{replaced}");
+    assert!(
+        replaced.ends_with("Gauss-Newton influence agrees better with the retrainings beyond chance"),
+        "{replaced}"
+    );
     let kept = says("forward-replay", &both, GateVerdict::Failed);
-    assert!(kept.ends_with("Gauss-Newton influence does not agree better with the retrainings beyond chance"), "{kept}");
+    assert!(
+        kept.ends_with("Gauss-Newton influence does not agree better with the retrainings beyond chance"),
+        "{kept}"
+    );
     assert!(says("forward-replay", &both, GateVerdict::Passed).ends_with("and it passed"));
     assert!(says("gauss-newton", &both[1..], GateVerdict::Failed).starts_with("the job asked"));
     assert!(says("forward-replay", &[], GateVerdict::Unjudged).contains("too few retrainings"));

@@ -191,8 +191,8 @@ fn a_training_without_any_records_only_decays() {
     assert!(theta[0] < 1.0 && theta[0] > 0.9 && theta[1] == -theta[0], "{theta:?}");
 }
 
-/// Where the model is linear its Gauss-Newton rows are exact, so a column is the true derivative: of a record that is in by its weight at one,
-/// of one that is out by its weight at nothing.
+/// Where the model is linear its Gauss-Newton rows are exact, so a column is the true derivative: of a record that is
+/// in by its weight at one, of one that is out by its weight at nothing.
 #[test]
 fn records_that_are_out_are_followed_at_the_weight_of_nothing() {
     let recipe = Recipe { learning_rate: 2e-2, epsilon: 1e-2, warmup: 3, ..recipe() };
