@@ -51,8 +51,8 @@ pub(crate) async fn train(
     tokio::task::spawn_blocking(move || run(&model, &library, &training, &plan)).await?
 }
 
-/// The combined score of every contributor, in basis points, as a node's judge gives it: in order, each beside those
-/// before it that reach `threshold`.
+/// The combined score of every contributor, in basis points, as a node's judge gives it: in order, each beside those before it
+/// that reach `threshold`.
 ///
 /// # Errors
 /// When the model cannot be loaded or a record is none.

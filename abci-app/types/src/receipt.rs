@@ -78,13 +78,13 @@ pub struct AskInput {
     #[prost(message, optional, tag = "4")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sampling: Option<Sampling>,
-    /// Of a chat, the bytes of `text` that people wrote, in which nothing is a special token: where each part begins
-    /// and ends, in turn.
+    /// Of a chat, the bytes of `text` that people wrote, in which nothing is a special token: where each part begins and
+    /// ends, in turn.
     #[prost(uint32, repeated, tag = "5")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub plain: Vec<u32>,
-    /// Whether the text begins and ends as the model reads it, as the model's chat template has written it: its
-    /// tokenizer adds nothing.
+    /// Whether the text begins and ends as the model reads it, as the model's chat template has written it: its tokenizer
+    /// adds nothing.
     #[prost(bool, tag = "6")]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub framed: bool,
@@ -105,8 +105,8 @@ pub struct Passage {
     /// Its label, if records have one.
     #[prost(string, optional, tag = "4")]
     pub label: Option<String>,
-    /// BLAKE3 of its text as it is quoted: receipts outlive what they rest on, and a text that was taken back must not
-    /// live on in them.
+    /// BLAKE3 of its text as it is quoted: receipts outlive what they rest on, and a text that was taken back must not live on
+    /// in them.
     #[prost(message, required, tag = "5")]
     pub text_hash: Digest,
 }
@@ -178,14 +178,14 @@ pub struct Completion {
     pub finish_reason: String,
 }
 
-/// What was answered.
+    /// What was answered.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct AskOutput {
     /// The winning label, for a classification.
     #[prost(string, optional, tag = "1")]
     pub label: Option<String>,
-    /// The answer in words: the label for a classification, the generated text; empty for a question that was answered
-    /// with passages, the best of which is its answer.
+    /// The answer in words: the label for a classification, the generated text; empty for a question that was answered with
+    /// passages, the best of which is its answer.
     #[prost(string, tag = "2")]
     pub answer: String,
     /// The passages it rests on, best first.
@@ -273,8 +273,8 @@ pub struct Receipt {
     /// The serving node's number of the answer, from 1; answers that failed leave gaps.
     #[prost(uint64, tag = "15")]
     pub sequence: u64,
-    /// Method retrieval: contributions that were final at that height and that the node could not have, ordered by id.
-    /// The snapshot is without them, and so is the answer.
+    /// Method retrieval: contributions that were final at that height and that the node could not have, ordered by id. The
+    /// snapshot is without them, and so is the answer.
     #[prost(message, repeated, tag = "16")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<ContributionId>,

@@ -1,8 +1,7 @@
 //! A trained model as it travels: the manifest of its files, of the data behind it and of how it was measured.
 //!
-//! The canonical bytes of a [`Release`] are a blob; the ledger has their BLAKE3 hash, and the model's id is made of
-//! that and of its owner. So whoever knows the id can look the hash up, fetch the manifest from any holder, and from it
-//! every file.
+//! The canonical bytes of a [`Release`] are a blob; the ledger has their BLAKE3 hash, and the model's id is made of that and
+//! of its owner. So whoever knows the id can look the hash up, fetch the manifest from any holder, and from it every file.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -118,8 +117,8 @@ pub enum Origin {
     Adapter = 0,
     /// Trained from nothing: it is its own base.
     Scratch = 1,
-    /// Trained elsewhere by others, and put up as it is: nothing is known of its data, so it claims neither data nor a
-    /// run, and credits nobody.
+    /// Trained elsewhere by others, and put up as it is: nothing is known of its data, so it claims neither data nor a run, and
+    /// credits nobody.
     Imported = 2,
 }
 
@@ -455,10 +454,10 @@ impl Release {
         self.sources.iter().flat_map(|source| &source.contributions).map(|part| &part.contribution)
     }
 
-    /// Spreads the value of each column (parts per billion of the loss, positive = it helped) over its contributions,
-    /// by records used, to the last unit; ordered by contribution, with what each has `earned`. What `is_revoked` names
-    /// is left out: it is neither paid nor spoken of again; of more than [`MAX_INFLUENCES`] the strongest stay. Columns
-    /// without a value count as zero.
+    /// Spreads the value of each column (parts per billion of the loss, positive = it helped) over its contributions, by
+    /// records used, to the last unit; ordered by contribution, with what each has `earned`. What `is_revoked` names is left
+    /// out: it is neither paid nor spoken of again; of more than [`MAX_INFLUENCES`] the strongest stay. Columns without a
+    /// value count as zero.
     pub fn spread(
         &self,
         values: &[i64],

@@ -15,8 +15,7 @@ pub struct Part {
     /// Who gave it.
     #[schema(value_type = Option<String>)]
     pub contributor: Option<Address>,
-    /// By how much the answer's loss would rise without it, in parts per billion; negative harmed. Method influence
-    /// only.
+    /// By how much the answer's loss would rise without it, in parts per billion; negative harmed. Method influence only.
     pub value: Option<i64>,
     /// What it earns by the answer, in parts per billion: what is above zero of its value in the mean over random
     /// halves of the data. The weights follow from it. Method influence only.
@@ -50,8 +49,7 @@ pub struct Ablation {
     pub contribution: ContributionId,
     /// Its credit in the full answer, in parts per million.
     pub weight: Ppm,
-    /// What its absence costs, in parts per million: of the votes for a label, of the scores of what is quoted for a
-    /// question.
+    /// What its absence costs, in parts per million: of the votes for a label, of the scores of what is quoted for a question.
     pub effect: Ppm,
     /// The label without it.
     pub label: Option<String>,
@@ -81,8 +79,8 @@ pub struct Attributed {
     pub gate: Option<GateView>,
     /// All contributions with a part in it, the most helpful first.
     pub contributions: Vec<Part>,
-    /// Method retrieval: what the answer would have been without each contribution that it credits, asked again. Empty
-    /// where that cannot be asked here any more, because something was revoked since for example.
+    /// Method retrieval: what the answer would have been without each contribution that it credits, asked again. Empty where
+    /// that cannot be asked here any more, because something was revoked since for example.
     #[schema(value_type = Vec<Object>)]
     pub without: Vec<Ablation>,
     /// The records that helped most.

@@ -46,8 +46,7 @@ impl Answers {
         self.moved(served, explainer.owners(), explainer.written(prompt, written).await?)
     }
 
-    /// The probabilities that the model would have given without each of its columns; `None` if the release has no
-    /// table.
+    /// The probabilities that the model would have given without each of its columns; `None` if the release has no table.
     pub(super) async fn without_each(
         &self,
         served: &Arc<ServedModel>,

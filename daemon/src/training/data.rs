@@ -118,8 +118,7 @@ impl Training {
         made.map_err(|error| ServiceError::caused(Code::Gather, error))?
     }
 
-    /// Vectors for finding paraphrases, where there are few enough records and there is a model. Words are compared
-    /// anyway.
+    /// Vectors for finding paraphrases, where there are few enough records and there is a model. Words are compared anyway.
     async fn add_embeddings(
         &self,
         contributions: &mut [ContributionRecords],
@@ -193,8 +192,7 @@ fn assemble(contributions: Vec<ContributionRecords>, mut held_out: Vec<Piece>, j
     Ok(Gathered { dataset, sources: columns.finish()?, records })
 }
 
-/// Whether a record is among the `share` kept out where the datanet brings no records that ask: by its hash, so that it
-/// is the same one in every run and on every node.
+/// Whether a record is among the `share` kept out where the datanet brings no records that ask: by its hash, so that it is the same one in every run and on every node.
 fn is_held_out(record: &Record, share: f32) -> bool {
     let place = record.leaf().0.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
     f64::from(place) < f64::from(share) * f64::from(u32::MAX)

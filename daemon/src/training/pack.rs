@@ -18,8 +18,8 @@ impl Training {
     /// Stores a run's files and their manifest as blobs.
     ///
     /// # Errors
-    /// When a file cannot be read or stored, the account has no key here ([`Code::UnknownKey`]), the stored job does
-    /// not read ([`Code::Job`]), or the manifest would not be good ([`Code::Release`]).
+    /// When a file cannot be read or stored, the account has no key here ([`Code::UnknownKey`]), the stored job does not read ([`Code::Job`]), or the manifest would not be
+    /// good ([`Code::Release`]).
     pub async fn pack(&self, job: &JobRecord, gathered: &Gathered, trained: &Trained) -> ServiceResult<Packed> {
         let mut files = Vec::new();
         for (name, path) in &trained.files {

@@ -1,12 +1,10 @@
 //! Every method of attribution against real retraining, on a decoder and texts of one's own. (On texts to be classified
 //! `cargo testnet bench attribution --only texts --data DIR` does the same.)
 //!
-//! `DATANET_STUDY=/path/of/data.json DATANET_STUDY_BASE=/path/of/folder cargo bench --profile dev -p datanet-study
-//! --bench decoder`
+//! `DATANET_STUDY=/path/of/data.json DATANET_STUDY_BASE=/path/of/folder cargo bench --profile dev -p datanet-study --bench decoder`
 //!
 //! The data are a [`Dataset`] to generate from, as JSON. The folder holds the decoder; where there is none yet, one is
-//! trained there from the JSON list of texts that `DATANET_STUDY_TEXTS` names. `DATANET_STUDY_RATE` is another learning
-//! rate.
+//! trained there from the JSON list of texts that `DATANET_STUDY_TEXTS` names. `DATANET_STUDY_RATE` is another learning rate.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a measurement stops at what goes wrong")]
 

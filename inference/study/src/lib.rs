@@ -1,5 +1,5 @@
-//! What attribution is worth: every method held against real retraining, and attempts to be paid more for the same
-//! data. Benches use it; no node does.
+//! What attribution is worth: every method held against real retraining, and attempts to be paid more for the same data.
+//! Benches use it; no node does.
 //!
 //! ```text
 //!  points ──► digits (small, network) ──┐
@@ -13,8 +13,8 @@
 //!    └ clusters                                                       near-duplicates count once
 //! ```
 //!
-//! What is measured here is the training and the pay that nodes use: [`datanet_training::run::Course`] takes every
-//! step, [`datanet_training::attribution`] values and pays.
+//! What is measured here is the training and the pay that nodes use: [`datanet_training::run::Course`] takes every step,
+//! [`datanet_training::attribution`] values and pays.
 //!
 //! ```
 //! use datanet_study::Points;

@@ -1,9 +1,9 @@
 //! Repeating a run to see that its transcript is true.
 //!
 //! The same machine gives the same bytes. Another processor rounds differently, and training carries that along, so
-//! results are compared within [`Tolerance`]. Two extents: the **whole** run, which also repeats the influence; or a
-//! few **intervals** between checkpoints, drawn at random, each begun from the state that the transcript claims:
-//! whoever made up a result must have made up a state that no interval leads to.
+//! results are compared within [`Tolerance`]. Two extents: the **whole** run, which also repeats the influence; or a few
+//! **intervals** between checkpoints, drawn at random, each begun from the state that the transcript claims: whoever
+//! made up a result must have made up a state that no interval leads to.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The text task: the demo's honest contributors teach a transformer which part of an API's contract a sentence states,
-//! and the held-out sentences ask.
+//! The text task: the demo's honest contributors teach a transformer which part of an API's contract a sentence states, and the
+//! held-out sentences ask.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

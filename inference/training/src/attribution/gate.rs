@@ -20,8 +20,7 @@ pub struct Thresholds {
     pub leave_one_out: f32,
     /// Fewest subsets that an LDS is judged from: with fewer, chance alone may pass.
     pub subsets: usize,
-    /// Fewest contributors left out that the leave-one-out rank is judged from: with three of them there are six
-    /// orders.
+    /// Fewest contributors left out that the leave-one-out rank is judged from: with three of them there are six orders.
     pub contributors: usize,
 }
 
@@ -207,7 +206,7 @@ pub fn why(chosen: &str, compared: &[&str], verdict: GateVerdict) -> String {
 /// Gauss-Newton influence at one damping, and what an audit found of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Swept {
-    /// l.
+        /// l.
     pub damping: f32,
     /// Its figures.
     pub gate: Gate,

@@ -48,8 +48,8 @@ pub struct Job {
     /// How the frozen base is held.
     #[serde(default)]
     pub quantise: Quantise,
-    /// The numbers that the model is served in, on every node: `int8` is faster and smaller and says nearly the same;
-    /// what it costs is measured at the end of the run and released.
+    /// The numbers that the model is served in, on every node: `int8` is faster and smaller and says nearly the same; what
+    /// it costs is measured at the end of the run and released.
     #[serde(default, skip_serializing_if = "Precision::is_float")]
     pub serve: Precision,
     /// The adapters.

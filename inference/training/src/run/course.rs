@@ -1,7 +1,7 @@
 //! The course of a training: everything that decides it beside its records, and going through it in memory.
 //!
-//! A run, its resumption, its verification, the retrainings of its audit and a study all hold a course and take its
-//! steps with [`Trainer::step`], so that what an audit retrains is what was trained.
+//! A run, its resumption, its verification, the retrainings of its audit and a study all hold a course and take its steps
+//! with [`Trainer::step`], so that what an audit retrains is what was trained.
 
 use super::TrainError;
 use super::trainer::{Following, Trainer};

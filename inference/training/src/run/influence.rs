@@ -203,7 +203,7 @@ impl Work<'_, '_> {
                 meter.expect(once);
                 let (predicted, gate) = self.gate_of(&table, ground, meter)?;
                 compared.push(Compared { method: Choice::Replay, gate });
-                // An audit too small to judge replay is too small to prefer anything else.
+            // An audit too small to judge replay is too small to prefer anything else.
                 match gate.finding(&THRESHOLDS).verdict {
                     GateVerdict::Unjudged => Ok((table, Some(gate), Choice::Replay)),
                     GateVerdict::Passed => {
@@ -346,8 +346,8 @@ impl Work<'_, '_> {
         }
     }
 
-    /// What Gauss-Newton influence would have said beside a replay that passed: for whoever compares, not for the
-    /// choice, so that only one damping is tried, and none where that takes much memory.
+    /// What Gauss-Newton influence would have said beside a replay that passed: for whoever compares, not for the choice, so
+    /// that only one damping is tried, and none where that takes much memory.
     fn beside(&mut self, ground: &Ground, meter: &mut Meter<'_>) -> Result<Option<Compared>, TrainError> {
         let rows = (self.setup.data.train.len() + self.belonging.columns()).min(2 * MAX_ROWS);
         if rows.saturating_mul(self.theta.len()) > MAX_BESIDE {
