@@ -178,7 +178,7 @@ pub struct Completion {
     pub finish_reason: String,
 }
 
-    /// What was answered.
+/// What was answered.
 #[derive(Clone, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct AskOutput {
     /// The winning label, for a classification.

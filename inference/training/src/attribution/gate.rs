@@ -206,7 +206,7 @@ pub fn why(chosen: &str, compared: &[&str], verdict: GateVerdict) -> String {
 /// Gauss-Newton influence at one damping, and what an audit found of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Swept {
-        /// l.
+    /// l.
     pub damping: f32,
     /// Its figures.
     pub gate: Gate,

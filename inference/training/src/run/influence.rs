@@ -203,7 +203,7 @@ impl Work<'_, '_> {
                 meter.expect(once);
                 let (predicted, gate) = self.gate_of(&table, ground, meter)?;
                 compared.push(Compared { method: Choice::Replay, gate });
-            // An audit too small to judge replay is too small to prefer anything else.
+                // An audit too small to judge replay is too small to prefer anything else.
                 match gate.finding(&THRESHOLDS).verdict {
                     GateVerdict::Unjudged => Ok((table, Some(gate), Choice::Replay)),
                     GateVerdict::Passed => {

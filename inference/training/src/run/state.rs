@@ -66,8 +66,8 @@ pub struct Checkpoint {
 impl Checkpoints {
     /// The checkpoints of the run with this fingerprint in a folder, which is made.
     ///
-/// # Errors
-/// [`TrainError::Files`].
+    /// # Errors
+    /// [`TrainError::Files`].
     pub fn open(folder: &Path, fingerprint: String) -> Result<Self, TrainError> {
         std::fs::create_dir_all(folder).map_err(|source| TrainError::files(folder, source))?;
         Ok(Self { folder: folder.to_owned(), fingerprint, newest_only: false })
@@ -81,8 +81,8 @@ impl Checkpoints {
 
     /// Writes a checkpoint: first the replay, then the state, whose appearance makes it whole. Gives the state's hash.
     ///
-/// # Errors
-/// [`TrainError::Files`].
+    /// # Errors
+    /// [`TrainError::Files`].
     pub fn write(
         &self,
         state: &State,
@@ -127,8 +127,8 @@ impl Checkpoints {
 
     /// Steps that there are checkpoints of, in order.
     ///
-/// # Errors
-/// [`TrainError::Files`].
+    /// # Errors
+    /// [`TrainError::Files`].
     pub fn steps(&self) -> Result<Vec<usize>, TrainError> {
         let entries = std::fs::read_dir(&self.folder).map_err(|source| TrainError::files(&self.folder, source))?;
         let name = |entry: std::io::Result<std::fs::DirEntry>| entry.ok()?.file_name().into_string().ok();
