@@ -44,42 +44,37 @@ pub(super) fn on_digits(points: &Points, seeds: u64, bound: Option<f32>, ui: &Ui
         step.one(format!("names, seed {seed}"));
     }
     step.done("");
+    Ok(rules(&scores).into_iter().chain(names(&gains)).collect())
+}
+
+/// Every rule beside retraining, and beside the rule that paid by single records.
+fn rules(scores: &[Vec<RuleScore>]) -> Vec<Measure> {
+    let of = |figure: fn(&RuleScore) -> f64, rule: usize| mean(scores.iter().map(|all| figure(&all[rule])).collect());
+    let (truth, before) = (of(|one| one.noisy, 0), of(|one| one.distance, 1));
     let mut measures = Vec::new();
-    for at in 0..scores.first().map_or(0, Vec::len) {
-        let rule = &scores[0][at].rule;
-        let of =
-            |figure: fn(&RuleScore) -> f64, which: usize| mean(scores.iter().map(|all| figure(&all[which])).collect());
-        let (truth, before) = (of(|one| one.noisy, 0), of(|one| one.distance, 1));
+    for (at, RuleScore { rule, .. }) in scores.first().into_iter().flatten().enumerate() {
         if at > 0 {
-            let (distance, peer) = (of(|one| one.distance, at), before.0);
-            measures.push(told(
-                &format!("distance to Shapley: {rule}"),
-                "TV",
-                distance,
-                peer,
-                "records, with standing",
-                0.0,
-            ));
+            let what = format!("distance to Shapley: {rule}");
+            measures.push(told(&what, "TV", of(|one| one.distance, at), before.0, "records, with standing"));
         }
-        measures.push(told(
-            &format!("share of the noisy: {rule}"),
-            "share",
-            of(|one| one.noisy, at),
-            truth.0,
-            "retraining",
-            0.0,
-        ));
+        let what = format!("share of the noisy: {rule}");
+        measures.push(told(&what, "share", of(|one| one.noisy, at), truth.0, "retraining"));
     }
-    for at in 0..gains.first().map_or(0, Vec::len) {
-        let NameGain { table, names, .. } = &gains[0][at];
-        for (how, figure) in
-            [("netted", (|one| one.netted) as fn(&NameGain) -> f64), ("answer by answer", |one| one.by_answer)]
-        {
+    measures
+}
+
+/// What names gain by each table and rule.
+fn names(gains: &[Vec<NameGain>]) -> Vec<Measure> {
+    let figures: [(&str, fn(&NameGain) -> f64); 2] =
+        [("netted", |one| one.netted), ("answer by answer", |one| one.by_answer)];
+    let mut measures = Vec::new();
+    for (at, NameGain { table, names, .. }) in gains.first().into_iter().flatten().enumerate() {
+        for (how, figure) in figures {
             let gain = mean(gains.iter().map(|all| figure(&all[at])).filter(|gain| gain.is_finite()).collect());
-            measures.push(told(&format!("gain of {names} names: {table}, {how}"), "times", gain, 1.0, "one name", 0.0));
+            measures.push(told(&format!("gain of {names} names: {table}, {how}"), "times", gain, 1.0, "one name"));
         }
     }
-    Ok(measures)
+    measures
 }
 
 /// The mean, and half of its 95 % interval.
@@ -93,8 +88,9 @@ fn mean(numbers: Vec<f64>) -> (f64, f64) {
     (mean, T.get(numbers.len() - 2).unwrap_or(&MANY) * (variance / count).sqrt())
 }
 
-fn told(what: &str, unit: &str, (ours, half): (f64, f64), peer: f64, peer_name: &str, goal: f64) -> Measure {
-    Measure::of(&format!("{what} (± {half:.3})"), unit, ours, peer, peer_name, ours / peer.max(f64::MIN_POSITIVE), goal)
+fn told(what: &str, unit: &str, (ours, half): (f64, f64), peer: f64, peer_name: &str) -> Measure {
+    let ratio = ours / peer.max(f64::MIN_POSITIVE);
+    Measure::of(&format!("{what} (± {half:.3})"), unit, ours, peer, peer_name, ratio, 0.0)
 }
 
 #[cfg(test)]
