@@ -16,9 +16,8 @@ macro_rules! note {
 }
 
 mod account;
-mod agents;
-mod amounts;
 mod agent;
+mod agents;
 mod args;
 mod ask;
 mod chat;

@@ -7,8 +7,8 @@ use clap::{Parser, Subcommand};
 use super::amounts::amount;
 use super::files::path;
 
-mod agents;
 mod agent;
+mod agents;
 mod ask;
 mod data;
 mod models;
@@ -22,8 +22,8 @@ mod staking;
 mod tokens;
 mod treasury;
 
-pub(super) use agents::{AgentsCommand, LimitsArgs, RegisterArgs, SellersCommand, UpdateArgs};
 pub(super) use agent::AgentCommand;
+pub(super) use agents::{AgentsCommand, LimitsArgs, RegisterArgs, SellersCommand, UpdateArgs};
 pub(super) use ask::{AskArgs, QuoteArgs, ReceiptCommand};
 pub(super) use data::{
     ColumnArgs, ContributeArgs, ContributionCommand, ContributionsArgs, CreateDatanetArgs, DatanetCommand, ExportArgs,
