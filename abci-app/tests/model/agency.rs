@@ -77,7 +77,23 @@ impl World {
     /// Now and then somebody acts as an agent of his; its node is one of its own.
     pub fn as_agent(&self, step: &Step, (who, action): (Address, Action)) -> (Address, Action) {
         let own = self.model.agents.all.values().find(|agent| agent.owner == who && agent.name == "owl");
-        let (Some(agent), 160..) = (own, step.who) else { return (who, action) };
+        // What is made for a person, such as a proof or a hash with his address in it, is his alone.
+        let anybodys = matches!(
+            action,
+            Action::Transfer(_)
+                | Action::RegisterNode(_)
+                | Action::RegisterModel(_)
+                | Action::OpenChannel(_)
+                | Action::Delegate(_)
+                | Action::SetKeys(_)
+                | Action::GrantKey(_)
+                | Action::RevokeKey(_)
+                | Action::RegisterAgent(_)
+                | Action::BuyShares(_)
+                | Action::PayIncome(_)
+                | Action::RateSeller(_)
+        );
+        let (Some(agent), 160.., true) = (own, step.who, anybodys) else { return (who, action) };
         let action = match action {
             Action::RegisterNode(register) => {
                 let n = (1..=PEOPLE).find(|n| address(*n) == who).expect("somebody's");

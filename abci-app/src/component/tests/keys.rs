@@ -1,14 +1,14 @@
 //! Keys are part of consensus: a changed one changes the app hash.
 
 use datanet_types::{
-    Account, Address, Asset, ChannelId, ConsensusAddress, ContributionId, DatanetId, Digest, ModelId, ModuleAddress,
-    NodeKey, PublicKey,
+    Account, Address, AgentId, Asset, ChannelId, ConsensusAddress, ContributionId, DatanetId, Digest, ModelId,
+    ModuleAddress, NodeKey, PublicKey,
 };
 
 use crate::component::agenda::Kind;
 use crate::component::{
-    accounts, admission, agenda, audits, authority, beacon, breaker, channels, contributions, datanets, derived,
-    governance, models, nodes, params, pools, settlement, shares, staking, treasury, validation,
+    accounts, admission, agenda, agents, audits, authority, beacon, breaker, channels, contributions, datanets,
+    derived, governance, models, nodes, params, pools, ratings, settlement, shares, staking, treasury, validation,
 };
 
 #[test]
@@ -30,6 +30,7 @@ fn keys_should_not_change() {
         accounts::state_key::supply(),
         admission::state_key::executed(42, &[1; 32]),
         authority::state_key::keys(address),
+        authority::state_key::purse(address),
         authority::state_key::grant(address, &PublicKey([7; 32])),
         nodes::state_key::node(node),
         nodes::state_key::by_account(address),
@@ -91,6 +92,12 @@ fn keys_should_not_change() {
         shares::state_key::of(&Account::from(address), asset),
         pools::state_key::pool(asset),
         pools::state_key::position(asset, address),
+        agents::state_key::agent(&AgentId([5; 32])),
+        agents::state_key::release(&AgentId([5; 32]), 3),
+        agents::state_key::of(address, &AgentId([5; 32])),
+        agents::state_key::by_account(address),
+        ratings::state_key::trader(address),
+        ratings::state_key::open(&crate::component::settlement::Place { node: *node, epoch: 3 }),
         derived::state_key::digest(),
         derived::state_key::leaf(),
     ];
