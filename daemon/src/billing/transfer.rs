@@ -284,7 +284,8 @@ impl Billing {
                     return Err(bad(format!("a deposit of {deposit} does not cover an answer of {price}")));
                 }
                 match (open.voucher_key, tender.tx.keys.as_slice()) {
-                    (Some(key), _) | (None, [key]) => Ok(key.to_owned()),
+                    (Some(key), _) => Ok(key),
+                    (None, [key]) => Ok(*key),
                     (None, _) => Err(bad("name the key that signs vouchers: several sign the transaction")),
                 }
             }
