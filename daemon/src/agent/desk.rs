@@ -58,9 +58,9 @@ impl Desk {
     /// # Errors
     /// When the journal cannot be written.
     pub async fn act(&mut self, intention: &Intention, repeated: bool) -> Result<Became> {
-        let (mut wait, mut number) = (FIRST_WAIT, 0u32);
+        let (mut wait, mut number, mut repeated) = (FIRST_WAIT, 0u32, repeated);
         loop {
-            let tried = Try { intention, repeated: repeated || number > 0, number, stop: &self.stop };
+            let tried = Try { intention, repeated, number, stop: &self.stop };
             match self.hands.act(&self.node, tried).await {
                 Act::Done(done) => {
                     let ended = self.purse.end(intention, done)?;
@@ -68,7 +68,10 @@ impl Desk {
                     return Ok(Became::Ended(ended));
                 }
                 Act::UnderWay => return Ok(Became::UnderWay),
-                Act::NotNow(why) => self.told.say(&format!("{why}; tried again in a moment, under the same name")),
+                Act::NotNow { why, doubtful } => {
+                    repeated |= doubtful;
+                    self.told.say(&format!("{why}; tried again in a moment, under the same name"));
+                }
             }
             number = number.saturating_add(1);
             tokio::select! {

@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn whoever_paid_sees_his_own_the_newest_first_and_nobody_elses() {
         let (_dir, store) = crate::db::accruals::tests::store();
-        let payer = |n: u64| (n % 3 > 0).then_some(Address([(n % 3) as u8; 20]));
+        let payer = |n: u64| (!n.is_multiple_of(3)).then_some(Address([(n % 3) as u8; 20]));
         let issued = |n: u64| Issued { id: ReceiptId([n as u8; 32]), fee: n, payer: payer(n) };
         store.write(|tx| (1..=9).try_for_each(|n| insert(tx, n, &issued(n)))).unwrap();
         let of = |payers: &[u8], limit| -> Vec<u64> {

@@ -225,6 +225,7 @@ async fn a_buyer_pays_another_nodes_public_face_by_vouchers_of_its_own() {
     let Some(tools) = kit::tools_with_model().await else { return };
     let mut config = kit::config();
     config.public.listen = "127.0.0.1:0".to_owned();
+    config.public.answers_per_minute = 60_000;
     let node = TestNode::spawn_with(tools, config).await;
     node.account("alice", 10 * DNT).await;
     node.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;

@@ -86,7 +86,7 @@ mod tests {
         let mut material = Material::default();
         look(dir.path(), 1_000, &schema, &mut material);
         let names: Vec<&str> = material.found.iter().map(|found| found.source.rsplit('/').next().unwrap()).collect();
-        assert_eq!(names, ["bad.jsonl", "good.jsonl"], "what comes before a bad record is good");
+        assert_eq!(names, ["good.jsonl"]);
         let told: Vec<String> =
             material.skipped.iter().map(|skipped| format!("{}: {}", skipped.source, skipped.why)).collect();
         assert!(

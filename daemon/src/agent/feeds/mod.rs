@@ -108,19 +108,21 @@ impl Material {
         self.skipped.push(Skipped { source: source.to_owned(), why });
     }
 
-    /// Reads the records of one source. A bad record ends it there: what comes after cannot be trusted to begin where it seems to.
+    /// Reads the records of one source. One with a bad record is passed over whole: its owner is told, and mends it.
     fn take(&mut self, source: &str, format: Format, bytes: Vec<u8>, schema: &Schema) {
         let limits = Limits { records: MAX_RECORDS, bytes: bytes.len() as u64, ..Limits::default() };
         let records = match read_records(format, Cursor::new(bytes), schema, limits) {
             Ok(records) => records,
             Err(error) => return self.skip(source, error.to_string()),
         };
+        let mut found = Vec::new();
         for (place, record) in (0..MAX_RECORDS).zip(records) {
             match record {
-                Ok(record) => self.found.push(Found { source: source.to_owned(), place, record }),
-                Err(CorpusError::TooManyRecords { .. }) => return,
+                Ok(record) => found.push(Found { source: source.to_owned(), place, record }),
+                Err(CorpusError::TooManyRecords { .. }) => break,
                 Err(error) => return self.skip(source, error.to_string()),
             }
         }
+        self.found.extend(found);
     }
 }

@@ -84,10 +84,10 @@ impl Hands {
             Ok(answer) => answer,
             // Nobody has taken the connection, so that nobody has the voucher.
             Err((why, true)) if !tried.repeated => return Act::Done(refused("unreachable", &why)),
-            Err((why, _)) => return later(tried, format!("{}: {why}", ask.seller)),
+            Err((why, unsent)) => return later(tried, format!("{}: {why}", ask.seller), !unsent),
         };
         if status == 429 || status >= 500 {
-            return later(tried, format!("{} answered {status}", ask.seller));
+            return later(tried, format!("{} answered {status}", ask.seller), status != 429);
         }
         if !(200..300).contains(&status) {
             let problem = serde_json::from_slice::<Problem>(&bytes).ok();
@@ -95,7 +95,7 @@ impl Hands {
             let said =
                 problem.map_or_else(|| format!("it answered {status}"), |problem| clean(&problem.detail, MAX_SAID));
             return match (code.as_str(), tried.repeated) {
-                ("answer-under-way", _) => later(tried, said),
+                ("answer-under-way", _) => later(tried, said, true),
                 (_, false) => Act::Done(refused(&code, &said)),
                 (_, true) => Act::Done(unknown(tried.intention.reserved, &said)),
             };
@@ -166,11 +166,14 @@ fn no_answer(tried: Try<'_>) -> Done {
 }
 
 /// Once more in a while; not for ever, of another node.
-fn later(tried: Try<'_>, why: String) -> Act {
-    match tried.number < TRIES {
-        true => Act::NotNow(why),
-        false => Act::Done(unknown(tried.intention.reserved, &why)),
+fn later(tried: Try<'_>, why: String, doubtful: bool) -> Act {
+    if tried.number < TRIES {
+        return Act::NotNow { why, doubtful };
     }
+    Act::Done(match doubtful || tried.repeated {
+        true => unknown(tried.intention.reserved, &why),
+        false => refused("no-answer", &why),
+    })
 }
 
 fn detail(answer: &str, label: Option<&str>, captured: Amount, receipt: &str) -> Done {

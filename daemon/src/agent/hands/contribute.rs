@@ -33,7 +33,8 @@ impl Hands {
                 match given_before(node, datanet, blob).await {
                     Ok(Some(id)) => id,
                     Ok(None) => {
-                        return Act::NotNow("the node says that it was given before, and does not show it".to_owned());
+                        let why = "the node says that it was given before, and does not show it".to_owned();
+                        return Act::NotNow { why, doubtful: true };
                     }
                     Err(error) => return failed(&error, tried),
                 }

@@ -39,7 +39,12 @@ pub enum Act {
     /// It is done, and what comes of it is not known yet.
     UnderWay,
     /// It could not be done now, and may be again under the same name.
-    NotNow(String),
+    NotNow {
+        /// Why.
+        why: String,
+        /// Whether it may have been done all the same.
+        doubtful: bool,
+    },
 }
 
 /// One try of an intention.
@@ -123,7 +128,9 @@ fn failed(error: &ClientError, tried: Try<'_>) -> Act {
     let under_way = matches!(code, "answer-under-way" | "busy" | "shutting-down" | "not-ready");
     let said = clean(&error.to_string(), MAX_SAID);
     if error.is_transient() || under_way || error.status().is_some_and(|status| status >= 500) {
-        return Act::NotNow(said);
+        // Whoever is not reached, or is busy, has done nothing.
+        let clear = matches!(error, ClientError::Unreachable { .. }) || matches!(error.status(), Some(429 | 503));
+        return Act::NotNow { why: said, doubtful: !clear };
     }
     match (error, tried.repeated) {
         (ClientError::Refused(_), false) => Act::Done(refused(code, &said)),

@@ -126,8 +126,9 @@ impl Endpoint {
         }
         let mut answer: Value =
             serde_json::from_slice(&bytes).map_err(|_| "the model's answer is no JSON".to_owned())?;
-        match answer["choices"][0]["message"].take() {
-            Value::Object(message) => Ok(Value::Object(message)),
+        // Indexing for writing panics where the answer is of another shape.
+        match answer.pointer_mut("/choices/0/message").map(Value::take) {
+            Some(message @ Value::Object(_)) => Ok(message),
             _ => Err("the model's answer has no message".to_owned()),
         }
     }
