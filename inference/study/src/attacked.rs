@@ -67,7 +67,7 @@ impl PointCorpus {
         let mut course = Course::new(recipe.clone(), initial.to_vec(), chosen.len());
         course.gradient = Gradient::ByRecord { bound: defence.clip };
         let following = following(owners.iter().map(|owner| Some(*owner)).collect(), Curvature::All);
-        Ok(paid(&course, &mut model, &following, &places)?)
+        paid(&course, &mut model, &following, &places)
     }
 }
 
