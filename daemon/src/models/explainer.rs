@@ -141,8 +141,8 @@ async fn wait<T>(answer: oneshot::Receiver<Result<T, String>>) -> ServiceResult<
     }
 }
 
-/// Whom columns with these names are of: contributions by their ids, each at most once, or every source by its
-/// contributor.
+/// Whom columns with these names are of: contributions by their ids, or sources by their contributors, everybody in exactly
+/// one.
 fn owners(release: &Release, columns: &[String]) -> ServiceResult<Vec<Vec<(ContributionId, u64)>>> {
     let contributions = |source: &Source| -> Vec<_> {
         source.contributions.iter().map(|part| (part.contribution, part.records)).collect()
@@ -153,9 +153,13 @@ fn owners(release: &Release, columns: &[String]) -> ServiceResult<Vec<Vec<(Contr
     let mut known: BTreeMap<String, Vec<(ContributionId, u64)>> = by_source.chain(alone).collect();
     let owners = columns.iter().map(|name| known.remove(name));
     let owners: Option<Vec<_>> = owners.collect();
-    let mut seen = BTreeSet::new();
-    owners.filter(|owners| owners.iter().flatten().all(|(id, _)| seen.insert(*id))).ok_or_else(|| {
-        ServiceError::new(Code::BadRelease, "its table of what pays names somebody twice, or somebody who gave nothing")
+    let everybody = |owners: &Vec<Vec<(ContributionId, u64)>>| {
+        let mut seen = BTreeSet::new();
+        owners.iter().flatten().all(|(id, _)| seen.insert(*id)) && release.contributions().all(|id| seen.contains(id))
+    };
+    owners.filter(everybody).ok_or_else(|| {
+        let detail = "its table of what pays names somebody twice, leaves somebody out, or names who gave nothing";
+        ServiceError::new(Code::BadRelease, detail)
     })
 }
 
@@ -199,14 +203,15 @@ mod tests {
             ..Release::default()
         };
         let of = |names: &[String]| owners(&release, names);
-        let alone = of(&[id(3).to_string(), id(1).to_string()]).unwrap();
-        assert_eq!(alone, [vec![(id(3), 5)], vec![(id(1), 3)]]);
+        let alone = of(&[id(3).to_string(), id(1).to_string(), id(2).to_string()]).unwrap();
+        assert_eq!(alone, [vec![(id(3), 5)], vec![(id(1), 3)], vec![(id(2), 1)]]);
         let shared = of(&[giver(1).to_string(), giver(2).to_string()]).unwrap();
         assert_eq!(shared, [vec![(id(1), 3), (id(2), 1)], vec![(id(3), 5)]]);
         for bad in [
-            vec![id(9).to_string()],
+            vec![id(1).to_string(), id(2).to_string()],
+            vec![giver(1).to_string(), id(3).to_string(), id(9).to_string()],
             vec![id(1).to_string(), id(1).to_string()],
-            vec![giver(1).to_string(), id(2).to_string()],
+            vec![giver(1).to_string(), giver(2).to_string(), id(2).to_string()],
             vec![String::new()],
         ] {
             assert_eq!(of(&bad).unwrap_err().code, Code::BadRelease, "{bad:?}");

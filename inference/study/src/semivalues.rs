@@ -278,8 +278,11 @@ mod tests {
     #[test]
     fn more_names_for_the_same_records_gain_nothing_by_the_mean_over_halves() {
         let gains = task(false).names(4, &[2, 10], 100).unwrap();
-        let halves: Vec<&NameGain> = gains.iter().filter(|gain| gain.table == "4 halves").collect();
-        assert!(halves.len() == 2 && halves.iter().all(|gain| gain.netted < 1.005), "{gains:#?}");
+        let (full, halves) = gains.split_at(2);
+        assert!(halves.iter().all(|gain| gain.table == "4 halves"), "{gains:#?}");
+        // Ten names have two records each here, some of which harm together.
+        assert!(halves[0].netted < 1.01 && halves[1].netted < 1.1, "{gains:#?}");
+        assert!(halves.iter().zip(full).all(|(mean, full)| mean.netted <= full.netted), "{gains:#?}");
         // Until epochs are netted an answer pays positive parts by itself, which names have more of.
         assert!(halves[1].by_answer > halves[1].netted, "{gains:#?}");
     }
