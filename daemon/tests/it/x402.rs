@@ -351,7 +351,8 @@ async fn what_fails_is_not_paid_and_what_is_not_for_this_node_is_refused_with_a_
         change(&mut payment);
         paid(ask(&face, question), &payment)
     };
-    let cases: [(&str, u16, &dyn Fn(&mut PaymentPayload)); 9] = [
+    type Change<'a> = &'a dyn Fn(&mut PaymentPayload);
+    let cases: [(&str, u16, Change); 9] = [
         ("other-payment", 402, &|p| p.accepted.network = "datanet:another".to_owned()),
         ("other-payment", 402, &|p| p.accepted.asset = "0xdead".to_owned()),
         ("other-payment", 402, &|p| p.accepted.scheme = "upto".to_owned()),

@@ -65,8 +65,8 @@ fn rules(scores: &[Vec<RuleScore>]) -> Vec<Measure> {
 
 /// What names gain by each table and rule.
 fn names(gains: &[Vec<NameGain>]) -> Vec<Measure> {
-    let figures: [(&str, fn(&NameGain) -> f64); 2] =
-        [("netted", |one| one.netted), ("answer by answer", |one| one.by_answer)];
+    type Figure = fn(&NameGain) -> f64;
+    let figures: [(&str, Figure); 2] = [("netted", |one| one.netted), ("answer by answer", |one| one.by_answer)];
     let mut measures = Vec::new();
     for (at, NameGain { table, names, .. }) in gains.first().into_iter().flatten().enumerate() {
         for (how, figure) in figures {

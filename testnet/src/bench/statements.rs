@@ -10,7 +10,7 @@ use datanet_ledger::component::settlement::Epoch;
 use datanet_types::epoch::{EpochLeaf, EpochTotals, FeeSplit};
 use datanet_types::settled_receipt::{MAX_ANSWERS, SettledReceipt};
 use datanet_types::sum_tree::{self, SumNode};
-use datanet_types::{Account, Amount, ChannelId, ContributionId, DatanetId, Digest, NodeKey, Ppm, ReceiptId};
+use datanet_types::{Account, ChannelId, ContributionId, DatanetId, Digest, NodeKey, Ppm, ReceiptId};
 use serde::Serialize;
 
 use super::{Measure, median, nobody};
@@ -174,6 +174,8 @@ fn prove_before(bytes: &[u8], who: &Account) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use datanet_types::Amount;
+
     use super::*;
 
     #[test]

@@ -195,8 +195,7 @@ async fn obeyed(text: &str, calls: Vec<(String, Value)>, how: &str) -> Vec<Value
         assert!(crate::agent::guard::values(&query).is_empty(), "{text:?} left in a search: {query}");
         assert!(!query.contains(THIEF));
     }
-    let seen = model.seen.lock().unwrap().clone();
-    seen
+    model.seen.lock().unwrap().clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
