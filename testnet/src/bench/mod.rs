@@ -4,7 +4,6 @@ mod adapters;
 mod answers;
 mod attribution;
 mod attribution_attacks;
-mod attribution_pay;
 mod attribution_text;
 mod contribute;
 mod decoder;
