@@ -101,13 +101,15 @@ export class ChannelScheme {
     const amount = BigInt(requirements.amount);
     let channel = this.channels.get(node);
     if (channel && channel.promised + amount <= channel.deposit) {
-      const voucher = this.account.voucher(extra.chainId, channel.id, channel.promised + amount);
+      // Counted as it is signed: not every client tells its schemes of answers (axios), and requests may be side by side.
+      channel.promised += amount;
+      const voucher = this.account.voucher(extra.chainId, channel.id, channel.promised);
       return { x402Version, payload: { type: "voucher", voucher } };
     }
     const deposit = amount > this.deposit ? amount : this.deposit;
     const nonce = crypto.getRandomValues(new BigUint64Array(1))[0];
     const opening = this.account.transaction(extra, nonce, openChannel(node, deposit, extra.channelExpiresAt));
-    channel = { id: hex(opening.id), promised: 0n, deposit };
+    channel = { id: hex(opening.id), promised: amount, deposit };
     this.channels.set(node, channel);
     const voucher = this.account.voucher(extra.chainId, channel.id, amount);
     return { x402Version, payload: { type: "deposit", transaction: opening.base64, voucher } };

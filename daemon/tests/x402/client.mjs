@@ -42,7 +42,7 @@ function payer(scheme, sent = {}, id = undefined) {
     client.registerExtension({ key: "payment-identifier", enrichPaymentPayload });
   }
   const spy = async (request) => {
-    sent.header = new Request(request).headers.get("payment-signature") ?? sent.header;
+    sent.header = request.headers.get("payment-signature") ?? sent.header;
     return fetch(request);
   };
   return wrapFetchWithPayment(spy, client);
