@@ -9,6 +9,7 @@ use super::confirm::confirm;
 use super::costs::Fees;
 use super::output::{Output, fields, money, short, span, table, text, until};
 use super::shares::{brief, named, sent};
+use crate::keyring::NODE_ACCOUNT;
 
 pub(super) async fn run(client: &Client, command: AgentsCommand, output: Output) -> Result<()> {
     match command {
@@ -31,7 +32,8 @@ pub(super) async fn run(client: &Client, command: AgentsCommand, output: Output)
             let to = text(&client.get(&format!("/v1/agents/{agent}")).await?["account"]);
             let (paid, fee) = (money(&amount.into()), money(&Fees::of(client).await?.transaction.into()));
             confirm(yes, &format!("{paid} are to go to agent {agent}, for a fee of {fee}.")).await?;
-            let body = json!({ "account": named(client, account.as_deref()), "to": to, "amount": amount });
+            let body =
+                json!({ "from": client.leave(account.as_deref().unwrap_or(NODE_ACCOUNT)), "to": to, "amount": amount });
             let value = client.post("/v1/transfers", &body).await?;
             client.tell_account(account.as_deref(), output).await;
             sent(&value, output);
