@@ -1,6 +1,7 @@
 //! What the ledger has forgotten, sent once more.
 
 use datanet_ledger::code;
+use datanet_ledger::component::ratings::{HALVING_SECONDS, LAPSE_HALVINGS};
 use datanet_ledger::component::{Params, channels, settlement};
 use datanet_ledger::state::StateRead;
 use datanet_types::action::CloseChannel;
@@ -87,9 +88,17 @@ fn whoever_fills_the_state_with_channels_and_epochs_fills_it_for_a_while_only() 
         serving.chain.run(&[]);
     }
     serving.chain.pass(Params::default().forget_seconds);
-    let left: Vec<String> = entries(&serving).into_iter().filter(|key| !before_entries.contains(key)).collect();
+    let left = |serving: &Serving| -> Vec<String> {
+        entries(serving).into_iter().filter(|key| !before_entries.contains(key)).collect()
+    };
     let paid = before - i128::from(serving.chain.balance(STRANGER));
-    println!("{full} entries for {paid} base units, and {} after a while", left.len());
+    // What it has bought counts for two years: a record of the account's, however much it was, and when that is due.
+    let longest = left(&serving);
+    println!("{full} entries for {paid} base units, {} after a while, none in the end", longest.len());
+    let of_trader = |key: &String| key.starts_with("ratings/trader/") || key.contains("/forget-trader/");
+    assert!(longest.len() <= 2 && longest.iter().all(of_trader), "{longest:#?}");
+    serving.chain.pass((LAPSE_HALVINGS + 1) * HALVING_SECONDS);
+    let left = left(&serving);
     assert!(left.is_empty(), "{left:#?}");
     verdict("state filled for a while", before, before - paid, 0);
 }

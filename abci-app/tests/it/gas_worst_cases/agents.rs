@@ -9,10 +9,10 @@ use super::world::{World, address_of};
 use crate::support::CHAIN;
 
 /// Owns what others are made from.
-const SUPPLIER: u32 = 2_600;
+const SUPPLIER: u32 = 2_800;
 /// The first of those who have agents, and of those who have none yet.
-const OWNERS: u32 = 2_610;
-const NEW: u32 = 2_660;
+const OWNERS: u32 = 2_810;
+const NEW: u32 = 2_860;
 const MANY: u32 = 40;
 
 pub struct Agents;
