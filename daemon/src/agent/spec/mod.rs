@@ -213,7 +213,7 @@ mod tests {
             ("name = \"owl\"", "name = \"Owl!\"", "1 to 40 of a-z"),
             ("name = \"owl\"", "nmae = \"owl\"", "nmae"),
             ("amount = \"1DNT\"", "amount = \"1\"", "1DNT"),
-            ("amount = \"1DNT\"", "amount = \"1DNT\"\nammount = \"2DNT\"", "ammount"),
+            ("amount = \"1DNT\"", "amount = \"1DNT\"\ndollars = \"2DNT\"", "dollars"),
             ("period = \"day\"", "period = \"month\"", "month"),
             ("each = \"0.01DNT\"", "each = \"5DNT\"", "each = 5 DNT is more than amount"),
             ("[buyer]", "[judge]\ndatanets = [\"x\"]\n[buyer]", "one of [buyer], [curator] and [judge]"),
