@@ -19,7 +19,7 @@ use super::harness::{
 use super::life_of_a_channel::{item, leaves, settle, voucher};
 use crate::component::datanets::history;
 use crate::component::settlement::{self, Status, bond, escrow};
-use crate::component::{ActionError, Params, contributions, datanets, nodes, validation};
+use crate::component::{ActionError, Params, contributions, datanets, nodes, ratings, validation};
 use crate::state::StateRead;
 
 /// A step of a random history: who, what kind, and three numbers that each kind reads in its own way.
@@ -195,6 +195,9 @@ impl World {
         for _ in 0..300 {
             self.chain.pass(10_000);
         }
+        // What is said of who traded is forgotten last.
+        self.chain.pass((ratings::LAPSE_HALVINGS + 1) * ratings::HALVING_SECONDS);
+        self.chain.pass(1);
         let state = &self.chain.state;
         let under = |prefix: &str| state.scan(prefix, None, usize::MAX).unwrap().len();
         for prefix in [
@@ -209,6 +212,7 @@ impl World {
             "derived/agenda/finalise-",
             "derived/agenda/settle-",
             "derived/agenda/forget-",
+            "ratings/trader/",
         ] {
             assert_eq!(under(prefix), 0, "under {prefix}");
         }
