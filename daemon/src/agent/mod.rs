@@ -18,7 +18,7 @@
 //! - [`journal`]: what was decided and what came of it; [`purse`]: budget and intentions; [`desk`], [`hands`]: carrying them out, once.
 //! - [`guard`]: what a model may say to a tool; [`policy`]: who chooses.
 //! - [`feeds`], [`web`]: material from folders and from hosts that were named.
-//! - [`bench`](self::bench): a datanet's records and held-out set with their vectors, as its judges see them.
+//! - [`bench`](mod@bench): a datanet's records and held-out set with their vectors, as its judges see them.
 //! - [`kinds`]: a buyer, a curator, a judge.
 //! - [`run()`]: from a spec to an agent that works until it is done or asked to stop; [`control`]: who runs, and asking it to stop.
 //!

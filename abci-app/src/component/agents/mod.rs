@@ -11,7 +11,7 @@
 //! ```
 //!
 //! **Whose it is.** An agent's address follows from chain, owner and name, and no key is known for it. Whoever speaks for the owner speaks for it,
-//! also after a rotation or a recovery ([`authority::speakers`]). It is in its owner's hands for good, also once it is retired: so whatever
+//! also after a rotation or a recovery ([`super::authority::speakers`]). It is in its owner's hands for good, also once it is retired: so whatever
 //! comes later to its account is nobody else's.
 //!
 //! **Releases** are never changed: what an agent's earnings are divided by is what it said before the epoch was settled, and a supplier is named with
