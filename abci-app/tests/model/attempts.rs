@@ -292,7 +292,7 @@ fn set_keys(step: &Step) -> Attempt {
         _ => {}
     }
     let guardian = address(1 + step.who.wrapping_add(1) % PEOPLE);
-    let recovery = step.pick.is_multiple_of(2).then_some(Recovery { guardian, seconds: step.part(50) });
+    let recovery = step.pick.is_multiple_of(2).then_some(Recovery { guardian, seconds: step.part(300) });
     Some((step.person(), Action::SetKeys(SetKeys { owners, threshold, recovery })))
 }
 
