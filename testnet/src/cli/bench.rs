@@ -214,6 +214,9 @@ pub(super) enum Bench {
         /// Retrainings with a tenth of the records removed, each task
         #[arg(long, default_value_t = 20)]
         subsets: usize,
+        /// dattri's methods on the same adapters, records and queries as well (installs PyTorch: some gigabytes)
+        #[arg(long, conflicts_with = "attacks")]
+        peers: bool,
         /// One JSON object a measure
         #[arg(long)]
         json: bool,
@@ -268,9 +271,9 @@ impl Bench {
             Self::Generate { tokens, streams, rounds, threads, json } => {
                 (bench::generate(&GenerateBench { tokens, streams, rounds, threads }, json).await?, json)
             }
-            Self::Attribution { data, attacks, attackers, clip, only, subsets, json } => {
+            Self::Attribution { data, attacks, attackers, clip, only, subsets, peers, json } => {
                 let attackers = usize::from(attackers);
-                let bench = AttributionBench { data, attacks, attackers, clip, only, subsets };
+                let bench = AttributionBench { data, attacks, attackers, clip, only, subsets, peers };
                 (bench::attribution(&bench, json).await?, json)
             }
         })
