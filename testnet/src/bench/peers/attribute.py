@@ -1,5 +1,5 @@
-"""Peers of `bench attribution`: the influence methods of dattri and of bergson, as they ship them, on the adapter, the
-records and the queries that the bench wrote into a folder.
+"""Peers of `bench attribution`: the methods of dattri, as it ships them, on the adapter, the records and the queries that
+the bench wrote into a folder.
 
 usage: attribute.py FOLDER THREADS METHOD
 
@@ -13,9 +13,13 @@ object: the seconds that the method took, and the process's peak memory in bytes
 
 import json
 import math
+import os
 import resource
 import sys
 import time
+
+# Its bars are nobody's to see.
+os.environ["TQDM_DISABLE"] = "1"
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -115,83 +119,74 @@ modules = [n for n, m in model.named_modules() if isinstance(m, nn.Linear) and n
 assert sum(p.numel() for p in model.parameters() if p.requires_grad) == job["parameters"]
 
 
-def loader(data):
-    return DataLoader(data, batch_size=BATCH, shuffle=False)
+def loader(data, batch=BATCH):
+    return DataLoader(data, batch_size=batch, shuffle=False)
 
 
-def one(parameters, sample):
-    """Loss of one sample, which has no axis of its own."""
-    *x, label = (part.unsqueeze(0) for part in sample)
-    return cross_entropy(torch.func.functional_call(model, parameters, tuple(x)), label)
-
-
-def mean(parameters, batch):
-    """Mean loss of a batch."""
-    *x, labels = batch
+def loss(parameters, samples):
+    """Mean loss; of one sample where it comes without an axis for samples."""
+    if samples[-1].dim() == 0:
+        samples = [part.unsqueeze(0) for part in samples]
+    *x, labels = samples
     return cross_entropy(torch.func.functional_call(model, parameters, tuple(x)), labels)
 
 
-def task(loss, points=None):
+def task(target=loss, points=None):
     from dattri.task import AttributionTask
 
-    return AttributionTask(loss_func=loss, model=model, checkpoints=points or [checkpoints[-1]])
+    return AttributionTask(loss_func=target, model=model, checkpoints=points or [checkpoints[-1]])
 
 
-def influence(attributor):
-    attributor.cache(loader(records))
-    return attributor.attribute(loader(records), loader(queries))
+def attribute(attributor):
+    # All records at once: what is done for a query is done again for each batch of them.
+    return attributor.attribute(loader(records, len(records)), loader(queries))
 
 
 def dattri_ekfac(damping):
     from dattri.algorithm.influence_function import IFAttributorEKFAC
 
-    def either(parameters, batch):
-        # Whole batches while it looks at the layers, single samples while it takes gradients.
-        return one(parameters, batch) if batch[-1].dim() == 0 else mean(parameters, batch)
-
-    return influence(IFAttributorEKFAC(task(either), module_name=modules, damping=damping))
+    attributor = IFAttributorEKFAC(task(), module_name=modules, damping=damping)
+    attributor.cache(loader(records))
+    return attribute(attributor)
 
 
-def dattri_datainf(regularization):
+def dattri_datainf():
     from dattri.algorithm.influence_function import IFAttributorDataInf
 
-    return influence(IFAttributorDataInf(task(one), regularization=regularization))
+    attributor = IFAttributorDataInf(task(), regularization=0.1)
+    attributor.cache(loader(records))
+    return attribute(attributor)
 
 
-def dattri_cg(regularization):
+def dattri_cg():
     from dattri.algorithm.influence_function import IFAttributorCG
 
-    def either(parameters, batch):
-        return one(parameters, batch) if batch[-1].dim() == 0 else mean(parameters, batch)
-
-    attributor = IFAttributorCG(task(either), max_iter=20, regularization=regularization)
-    attributor.cache(DataLoader(records, batch_size=len(records), shuffle=False))
-    return attributor.attribute(loader(records), loader(queries))
+    attributor = IFAttributorCG(task(), max_iter=10, regularization=1e-2)
+    attributor.cache(loader(records, len(records)))
+    return attribute(attributor)
 
 
 def dattri_tracin():
     from dattri.algorithm.tracin import TracInAttributor
 
-    rates = torch.tensor(job["rates"])
-    attributor = TracInAttributor(task(one, checkpoints), weight_list=rates, normalized_grad=False)
+    attributor = TracInAttributor(task(points=checkpoints), torch.tensor(job["rates"]), normalized_grad=False)
+    # Gradients as they are, not projected.
     attributor.projector_kwargs = None
-    return attributor.attribute(loader(records), loader(queries))
+    return attribute(attributor)
 
 
-def dattri_trak(dimension):
+def dattri_trak():
     from dattri.algorithm.trak import TRAKAttributor
 
+    def right(parameters, sample):
+        return torch.exp(-loss(parameters, sample))
+
     def margin(parameters, sample):
-        p = torch.exp(-one(parameters, sample))
+        p = right(parameters, sample)
         return torch.log(p) - torch.log1p(-p.clamp(max=1 - 1e-6))
 
-    def right(parameters, sample):
-        return torch.exp(-one(parameters, sample))
-
-    projector = {"proj_dim": dimension, "device": "cpu"}
-    attributor = TRAKAttributor(
-        task(margin, checkpoints), correct_probability_func=right, projector_kwargs=projector, regularization=1e-6
-    )
+    projector = {"proj_dim": 512, "device": "cpu"}
+    attributor = TRAKAttributor(task(margin, checkpoints), right, projector, regularization=1e-6)
     attributor.cache(loader(records))
     return attributor.attribute(loader(queries))
 
@@ -200,10 +195,10 @@ METHODS = {
     "dattri-ekfac-1e-1": lambda: dattri_ekfac(1e-1),
     "dattri-ekfac-1e-3": lambda: dattri_ekfac(1e-3),
     "dattri-ekfac-1e-5": lambda: dattri_ekfac(1e-5),
-    "dattri-cg": lambda: dattri_cg(1e-2),
-    "dattri-datainf": lambda: dattri_datainf(None),
+    "dattri-cg": dattri_cg,
+    "dattri-datainf": dattri_datainf,
     "dattri-tracin": dattri_tracin,
-    "dattri-trak": lambda: dattri_trak(512),
+    "dattri-trak": dattri_trak,
 }
 
 with torch.no_grad():
