@@ -17,7 +17,6 @@ macro_rules! note {
 
 mod account;
 mod agent;
-mod agents;
 mod args;
 mod ask;
 mod chat;
@@ -56,6 +55,7 @@ mod public;
 mod query;
 mod reap;
 mod report;
+mod sellers;
 mod setup;
 mod shares;
 mod start;
@@ -74,7 +74,7 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser};
 use datanet_config::Home;
 
-use args::{Cli, Command};
+use args::{AgentCommand, Cli, Command};
 use client::Client;
 use output::Output;
 use stop::StopSignals;
@@ -128,7 +128,7 @@ async fn execute(cli: Cli, output: Output) -> Result<()> {
     match (cli.command, asked) {
         (Command::Start(args), Some(asked)) => start::start(home()?, args, asked, output).await,
         (Command::Dev(args), Some(asked)) => dev::run(cli.home, args, asked, output).await,
-        (Command::Agent(command), _) => agent::run(command, output).await,
+        (Command::Agent(AgentCommand::Program(command)), _) => agent::program(command, output).await,
         (command, _) => {
             stop::end_as_process_one()?;
             talk(command, &home, output).await
@@ -139,7 +139,7 @@ async fn execute(cli: Cli, output: Output) -> Result<()> {
 /// Everything that runs no node.
 async fn talk(command: Command, home: &dyn Fn() -> Result<Home>, output: Output) -> Result<()> {
     match command {
-        Command::Start(_) | Command::Dev(_) | Command::Agent(_) => Ok(()),
+        Command::Start(_) | Command::Dev(_) | Command::Agent(AgentCommand::Program(_)) => Ok(()),
         Command::Setup(args) => setup::run(args, output).await,
         Command::Init(args) => start::init(&home()?, args, output),
         Command::Ledger(command) => ledger::run(&home()?, command, output),
@@ -190,8 +190,8 @@ async fn ask_node(client: &Client, command: Command, output: Output) -> Result<(
         Command::Stake { amount, yes } => account::stake(client, amount, yes, output).await,
         Command::Validator(command) => validator::run(client, command, output).await,
         Command::Shares(command) => shares::run(client, command, output).await,
-        Command::Agents(command) => agents::run(client, command, output).await,
-        Command::Sellers(command) => agents::sellers(client, command, output).await,
+        Command::Agent(AgentCommand::Ledger(command)) => agent::on_ledger(client, command, output).await,
+        Command::Sellers(command) => sellers::run(client, command, output).await,
         Command::Pool(command) => pool::run(client, command, output).await,
         Command::Treasury(command) => treasury::treasury(client, command, output).await,
         Command::Params(command) => treasury::params(client, command, output).await,
