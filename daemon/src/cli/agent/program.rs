@@ -87,7 +87,7 @@ async fn work(loaded: &Loaded, output: Output) -> Result<()> {
 
 /// Words of strangers and of models stand in what is told.
 fn harmless(line: &str) -> String {
-    crate::mcp::quoted::clean(line, 2_000).replace('\n', " ")
+    crate::quoted::clean(line, 2_000).replace('\n', " ")
 }
 
 fn status(loaded: &Loaded, output: Output) -> Result<()> {
