@@ -73,6 +73,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory, Parser};
 use datanet_config::Home;
+use datanet_ledger::component::migrations::Rules;
 
 use args::{AgentCommand, Cli, Command};
 use client::Client;
@@ -89,6 +90,15 @@ where
     I: IntoIterator,
     I::Item: Into<OsString> + Clone,
 {
+    run_with(args, Rules::default())
+}
+
+/// The same of a program that knows other rules of the ledger than this code: a newer one, built around it.
+pub fn run_with<I>(args: I, rules: Rules) -> ExitCode
+where
+    I: IntoIterator,
+    I::Item: Into<OsString> + Clone,
+{
     let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
@@ -99,7 +109,7 @@ where
         Ok(runtime) => runtime,
         Err(error) => return output.fail(&anyhow::Error::from(error).context("cannot start the async runtime")),
     };
-    let result = runtime.block_on(execute(cli, output));
+    let result = runtime.block_on(execute(cli, rules, output));
     // A long computation that nobody waits for any more, such as a judgement, must not hold up the end.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match result {
@@ -111,7 +121,7 @@ where
     }
 }
 
-async fn execute(cli: Cli, output: Output) -> Result<()> {
+async fn execute(cli: Cli, rules: Rules, output: Output) -> Result<()> {
     let asked = match &cli.command {
         Command::Start(_) | Command::Dev(_) => {
             reap::orphans_of_process_one();
@@ -126,8 +136,8 @@ async fn execute(cli: Cli, output: Output) -> Result<()> {
         Ok(home)
     };
     match (cli.command, asked) {
-        (Command::Start(args), Some(asked)) => start::start(home()?, args, asked, output).await,
-        (Command::Dev(args), Some(asked)) => dev::run(cli.home, args, asked, output).await,
+        (Command::Start(args), Some(asked)) => start::start(home()?, args, rules, asked, output).await,
+        (Command::Dev(args), Some(asked)) => dev::run(cli.home, args, rules, asked, output).await,
         (Command::Agent(AgentCommand::Program(command)), _) => agent::program(command, output).await,
         (command, _) => {
             stop::end_as_process_one()?;
