@@ -2,6 +2,7 @@
 
 use super::{AppError, Block, CommitInfo, InitChain};
 use crate::component::beacon::Moved;
+use crate::component::migrations::Rules;
 use crate::component::{BlockContext, ConsensusInfo};
 use crate::state::Changes;
 use crate::store::Snapshot;

@@ -478,11 +478,11 @@ async fn agreed(call: &Call, given: Amount, max_price: Option<u64>) -> Result<()
 }
 
 fn agent_id(given: &str) -> Result<AgentId, Refusal> {
-    given.parse().map_err(|error| Refusal::argument(format!("\"after\" is no id: {error}")))
+    given.parse::<AgentId>().map_err(|error| Refusal::argument(format!("\"after\" is no id: {error}")))
 }
 
 fn card_hash(given: &str) -> Result<BlobHash, Refusal> {
-    given.parse().map_err(|error| Refusal::argument(format!("\"card\" is no hash of a blob: {error}")))
+    given.parse::<BlobHash>().map_err(|error| Refusal::argument(format!("\"card\" is no hash of a blob: {error}")))
 }
 
 fn suppliers(given: Vec<SupplierLine>) -> Result<Vec<NewSupplier>, Refusal> {
