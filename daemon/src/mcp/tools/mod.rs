@@ -6,6 +6,7 @@ mod data;
 mod giving;
 mod models;
 mod money;
+mod owning;
 mod receipts;
 mod shares;
 mod status;
@@ -44,6 +45,7 @@ pub(super) fn all() -> ToolRouter<Server> {
         giving::routes(),
         models::routes(),
         money::routes(),
+        owning::routes(),
         receipts::routes(),
         shares::routes(),
         status::routes(),
