@@ -19,6 +19,7 @@
 //! - [`answers`], [`billing`]: answers, and what they cost and earn; [`training`], [`models`]: making models, and running them.
 //! - [`records`], [`blobs`], [`embedder`], [`chain`], [`db`], [`keyring`]: the ground.
 //! - [`agent`]: programs that decide for their owner: clients of a node, in processes of their own.
+//! - `a2a`: the card by which other agents find the node; `quoted`: words of strangers; `jcs`, `jws`: what is signed in others' words.
 //! - [`upgrade`]: rules that come, and the program that knows them.
 //! - [`preflight`]: what must be right around a node before it opens anything; [`init`]: a node's home; [`cometbft`]: what orders its ledger; [`status`]: a node at a glance.
 //!
@@ -26,6 +27,7 @@
 //! `datanet-setup`.
 #![deny(unreachable_pub)]
 
+mod a2a;
 pub mod agent;
 mod amounts;
 pub mod answers;
@@ -45,6 +47,8 @@ mod group;
 pub mod http;
 pub mod init;
 pub mod intake;
+mod jcs;
+mod jws;
 pub mod keyring;
 mod lanes;
 pub mod mcp;
@@ -52,6 +56,7 @@ pub mod models;
 pub mod node;
 mod ppm;
 pub mod preflight;
+mod quoted;
 pub mod records;
 pub mod status;
 pub mod tokens;

@@ -3,14 +3,14 @@
 use datanet_ledger::code;
 use datanet_ledger::component::accounts;
 use datanet_types::action::{
-    CloseDatanet, CreateDatanet, OpenChannel, RegisterAgent, RegisterNode, SettleEpoch, Supplier, UpdateAgent, role,
+    CloseDatanet, OpenChannel, RegisterAgent, RegisterNode, SettleEpoch, Supplier, UpdateAgent, role,
 };
 use datanet_types::epoch::{EpochTotals, FeeShares};
-use datanet_types::schema::Schema;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Action, Address, Amount, Asset, BlobHash, DatanetId, Digest, SignedTx};
 
 use super::agency::{Agency, OWNER, account, update};
+use super::market;
 use crate::support::{CHAIN, address, key};
 
 /// Opened the datanet that the agent is made from.
@@ -34,19 +34,7 @@ fn with(suppliers: Vec<Supplier>) -> UpdateAgent {
 /// An agent that sells, with a datanet as its supplier.
 fn world() -> Agency {
     let mut agency = Agency::new(0);
-    let create = CreateDatanet {
-        name: "source".to_owned(),
-        description: String::new(),
-        schema: Schema::text_and_label(&["a", "b"]),
-        licence: "CC-BY-4.0".to_owned(),
-        price: 1_000,
-        accept_threshold: 6_000,
-        committee_size: 1,
-        storage_quorum: 1,
-        holdout: BlobHash([9; 32]),
-        holdout_size: 100,
-        min_bond: 0,
-    };
+    let create = market::datanet("source");
     agency.done(SUPPLIER, Action::CreateDatanet(create));
     agency.done(OWNER, Action::UpdateAgent(with(vec![supplier()])));
     sells_as(&mut agency, account(), 111);

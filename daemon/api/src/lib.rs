@@ -23,6 +23,7 @@
 //! ```
 #![deny(unreachable_pub)]
 
+pub mod a2a;
 pub mod accounts;
 pub mod agents;
 pub mod ask;

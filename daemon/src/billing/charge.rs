@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use datanet_ledger::component::channels;
 use datanet_p2p::TagKind;
 use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, Receipt};
 use datanet_types::settled_receipt::SettledReceipt;
@@ -149,8 +148,7 @@ impl Billing {
     ) -> ServiceResult<Charge> {
         let reader = self.chain.reader()?;
         let lines = owed::lines(&reader, receipt)?;
-        let channel = receipt.channel.map(|id| channels::get(&reader, &id)).transpose()?.flatten();
-        let payer = channel.map(|channel| channel.payer);
+        let payer = held.by.payer().filter(|_| receipt.channel.is_some());
         let spends = if voucher.is_some() { spends(&held.by) } else { Vec::new() };
         let (voucher, expected) = voucher.map_or((None, 0), |(voucher, expected)| (Some(voucher), expected));
         let totals = owed::totals(receipt, &lines);

@@ -332,7 +332,16 @@ impl Billing {
         }
         let (reservation, held_in) = (Some(reservation), Some(self.db.clone()));
         let names = names.iter().map(|named| named.id).collect();
-        let hold = VoucherHold { voucher, payment, names, question, reservation, _promise: promise, held_in };
+        let hold = VoucherHold {
+            voucher,
+            payer: channel.payer,
+            payment,
+            names,
+            question,
+            reservation,
+            _promise: promise,
+            held_in,
+        };
         Ok(Admission::Charge(Box::new(Held { price, params, by: By::Voucher(Box::new(hold)) })))
     }
 
@@ -367,6 +376,7 @@ impl Billing {
         let spending = key.spender().map(spend).transpose()?;
         let hold = AccountHold {
             channel: channel.id,
+            payer: channel.payer,
             secret,
             names,
             question,

@@ -10,7 +10,7 @@
 use datanet_ledger::component::params::versions::Version;
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Receipt};
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Amount, ChannelId, Digest, SigningKey};
+use datanet_types::{Address, Amount, ChannelId, Digest, SigningKey};
 use tokio::runtime::Handle;
 use tokio::task::JoinError;
 
@@ -76,6 +76,17 @@ pub struct Held {
     pub(super) by: By,
 }
 
+impl By {
+    /// Whose money it is.
+    pub(super) fn payer(&self) -> Option<Address> {
+        match self {
+            Self::Nothing => None,
+            Self::Voucher(hold) => Some(hold.payer),
+            Self::Account(hold) => Some(hold.payer),
+        }
+    }
+}
+
 impl Held {
     /// Whether the answer costs something: then it is computed to its end, whether or not the caller stays.
     pub fn is_paid(&self) -> bool {
@@ -103,6 +114,8 @@ pub(super) enum By {
 /// A voucher that is held for one question: by its channel's reservation, and on disk.
 pub(super) struct VoucherHold {
     pub(super) voucher: SignedVoucher,
+    /// Whose channel it is of.
+    pub(super) payer: Address,
     pub(super) payment: PaymentId,
     /// By which its answer can be had beside.
     pub(super) names: Vec<PaymentId>,
@@ -147,6 +160,8 @@ impl Drop for VoucherHold {
 /// An account of this node that pays.
 pub(super) struct AccountHold {
     pub(super) channel: ChannelId,
+    /// Whose channel that is.
+    pub(super) payer: Address,
     pub(super) secret: SigningKey,
     /// The payment's names, by which its answer can be had again.
     pub(super) names: Vec<PaymentId>,

@@ -6,6 +6,7 @@
 //! shows it in a browser; `/` says what the node is ([`home`]).
 
 mod accounts;
+mod agent_card;
 mod agents;
 mod ask;
 mod attributions;

@@ -124,7 +124,7 @@ const TABLE: &[(&str, &str, Scope)] = &[
     ("POST", "/v1/agents/{id}/keys", Admin),
     ("POST", "/v1/agents/{id}/keys/revoke", Admin),
     ("GET", "/v1/sellers", Read),
-    ("GET", "/v1/sellers/{account}", Read),
+    ("GET", "/v1/sellers/{seller}", Read),
     ("GET", "/v1/accounts/{address}/ratings", Read),
     ("POST", "/v1/ratings", Spend),
     ("GET", "/v1/validators", Read),

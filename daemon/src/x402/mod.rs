@@ -11,10 +11,10 @@
 
 mod discovery;
 mod facilitator;
-mod jws;
 mod network;
 mod offer;
 mod present;
+mod served;
 mod settle;
 
 use base64::Engine as _;
@@ -28,6 +28,7 @@ use crate::models::Models;
 
 pub use discovery::{MOST, Style};
 pub use present::Presented;
+pub(crate) use served::{Served, What};
 pub use settle::Refused;
 
 /// What is paid for, where that is not the address of a request: rides with it.

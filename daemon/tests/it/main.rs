@@ -20,6 +20,7 @@
 )]
 
 mod again;
+mod agent_card;
 mod agents;
 mod audits;
 mod bad_payments;

@@ -1,5 +1,6 @@
 //! Every wire type is read from what the other side writes, and written the same again, byte by byte.
 
+use datanet_api::a2a::AgentCard;
 use datanet_api::accounts::{AccountView, Claims, Earnings, NewStake, Supply};
 use datanet_api::agents::{
     AgentView, Agents, AgentsParams, ChangedAgent, NewAgent, NewAgentKey, RegisteredAgent, RevokedAgentKey,
@@ -61,13 +62,29 @@ fn json_of(value: &impl Serialize) -> String {
 }
 
 #[test]
+fn the_card_of_a_node() {
+    wire::<AgentCard>(
+        r#"{"name":"owl","description":"d","supportedInterfaces":[],"version":"1",
+        "capabilities":{"extensions":[{"uri":"urn:x","description":"d","params":{"url":"http://x"}}]},
+        "defaultInputModes":["text/plain"],"defaultOutputModes":["text/plain"],
+        "skills":[{"id":"search","name":"n","description":"d","tags":["t"]}],
+        "signatures":[{"protected":"e30","signature":"AA"}]}"#,
+    );
+    wire::<AgentCard>(
+        r#"{"name":"owl","description":"d",
+        "supportedInterfaces":[{"url":"http://x","protocolBinding":"JSONRPC","protocolVersion":"1.0"}],"version":"1",
+        "capabilities":{"extensions":[]},"defaultInputModes":[],"defaultOutputModes":[],"skills":[]}"#,
+    );
+}
+
+#[test]
 fn agents_and_sellers() {
     wire::<AgentView>(
         r#"{"id":"$ID","account":"$ADDR","owner":"$ADDR","name":"owl","card":"$ID","release":1,
         "suppliers":[{"asset":"model:x","floor_bps":2500,"release":0}],"payees":[{"asset":"model:x","ppm":250000}],
         "balance":9,"budget":5,"left":4,"period_seconds":60,"registered_height":3,"retired_height":0}"#,
     );
-    wire::<AgentsParams>(r#"{"owner":"$ADDR"}"#);
+    wire::<AgentsParams>(r#"{"owner":"$ADDR","after":"$ID","limit":5}"#);
     wire::<Agents>(r#"{"agents":[]}"#);
     wire::<NewAgent>(
         r#"{"account":"alice","name":"owl","card":"$ID","suppliers":[{"asset":"agent:x","floor_bps":1}],"budget":5,

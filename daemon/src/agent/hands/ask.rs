@@ -12,7 +12,7 @@ use super::{Act, Hands, MAX_SAID, TRIES, Try, failed, refused, unknown};
 use crate::agent::journal::{Ask, Outcome, Payment};
 use crate::agent::node::Node;
 use crate::agent::purse::Done;
-use crate::mcp::quoted::clean;
+use crate::quoted::clean;
 
 /// Longest answer of another node, in bytes.
 const MAX_ANSWER: usize = 4 << 20;

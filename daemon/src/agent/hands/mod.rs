@@ -19,7 +19,7 @@ use super::node::Node;
 use super::purse::{Done, Intention};
 use super::spec::{Account, Spec};
 use crate::db;
-use crate::mcp::quoted::clean;
+use crate::quoted::clean;
 
 pub(in crate::agent) use contribute::cost as contribution_cost;
 pub use voucher::VoucherKey;

@@ -9,8 +9,8 @@ use utoipa_axum::routes;
 use super::super::problem::Refusal;
 use super::super::routes::refusals;
 use super::super::{
-    Services, ask, channels, classify, contributions, datanets, epochs, generate, health, models, receipts, search,
-    transactions, treasury, validators, x402,
+    Services, agent_card, agents, ask, channels, classify, contributions, datanets, epochs, generate, health, models,
+    receipts, search, sellers, transactions, treasury, validators, x402,
 };
 
 /// What a view of the ledger costs, and what is not in the table.
@@ -39,6 +39,12 @@ const COSTS: &[(&str, &str, u32)] = &[
     ("POST", "/v1/channels/{id}/statement", ANSWER),
     ("GET", "/v1/epochs", LOOK),
     ("GET", "/v1/epochs/{id}", VIEW),
+    ("GET", "/.well-known/agent-card.json", LOOK),
+    ("GET", "/v1/agents", LOOK),
+    ("GET", "/v1/agents/{id}", VIEW),
+    // It reads all who traded, to say who is trusted most.
+    ("GET", "/v1/sellers", ANSWER),
+    ("GET", "/v1/sellers/{seller}", VIEW),
     ("GET", "/v1/params", VIEW),
     ("GET", "/v1/treasury", VIEW),
     ("GET", "/v1/validators", VIEW),
@@ -90,6 +96,11 @@ pub(super) fn all() -> OpenApiRouter<Services> {
         .routes(routes!(channels::statement))
         .routes(routes!(epochs::list))
         .routes(routes!(epochs::show))
+        .routes(routes!(agent_card::show))
+        .routes(routes!(agents::list))
+        .routes(routes!(agents::show))
+        .routes(routes!(sellers::list))
+        .routes(routes!(sellers::show))
         .routes(routes!(treasury::params))
         .routes(routes!(treasury::show))
         .routes(routes!(validators::list))

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::mcp::money::Money;
-use crate::mcp::quoted::{NOTICE, Quoted};
+use crate::quoted::{NOTICE, Quoted};
 
 /// Most passages and credits that are shown.
 const MOST: usize = 100;
