@@ -5,7 +5,7 @@
 //! follows from the ledger and from signed bytes, so that every auditor finds the same. Whether an answer is what model and data give
 //! is asked of a sample ([`crate::workers::auditor`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datanet_ledger::component::settlement::{self, Epoch, Payment, Status};
 use datanet_ledger::state::StateRead;
@@ -14,7 +14,7 @@ use datanet_types::epoch::{EpochLeaf, EpochTotals};
 use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, ReceiptError, ReceiptHead};
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::sum_tree::SumProof;
-use datanet_types::{Account, Amount, BlobHash};
+use datanet_types::{Account, Amount, BlobHash, ReceiptId};
 use futures::{StreamExt, stream};
 
 use super::{Billing, grounds, owed};
@@ -128,7 +128,11 @@ impl Billing {
         if epoch.shares.split(record.receipt.fee) != record.receipt.split {
             return Err(of("its fee is not split by the fee shares".to_owned()));
         }
-        Ok(record)
+        match self.sale_contradiction(&record.receipt, epoch.height).await {
+            Ok(None) => Ok(record),
+            Ok(Some(why)) => Err(of(why)),
+            Err(error) => Err(gone(&error)),
+        }
     }
 }
 
@@ -160,6 +164,8 @@ fn covers(receipts: &[SettledReceipt], paid: &[Payment]) -> Result<(), String> {
 #[derive(Debug, Default)]
 struct Sums {
     totals: EpochTotals,
+    /// Answers that agents made theirs from.
+    supplied: BTreeSet<ReceiptId>,
     leaves: BTreeMap<Account, Amount>,
 }
 
@@ -172,6 +178,12 @@ impl Sums {
         height: u64,
     ) -> ServiceResult<Result<Self, String>> {
         for record in records {
+            for supplied in record.receipt.sale.iter().flat_map(|sale| &sale.suppliers) {
+                if !self.supplied.insert(supplied.receipt) {
+                    let (id, supplier) = (record.id(), supplied.receipt);
+                    return Ok(Err(format!("receipt {id}: supplier {supplier} is named by another answer, too")));
+                }
+            }
             if let Some(why) = grounds::contradiction(state, &record.receipt, height)? {
                 return Ok(Err(format!("receipt {}: {why}", record.id())));
             }
