@@ -11,6 +11,8 @@ use crate::billing::terms::terms;
 use crate::caller;
 use crate::db::now;
 use crate::error::ServiceResult;
+use crate::mcp::quoted::{LINE, clean};
+use crate::sales::Sales;
 
 /// Most that is shown at once.
 pub const MOST: usize = 100;
@@ -25,7 +27,7 @@ pub enum Style {
 }
 
 struct Sold {
-    path: &'static str,
+    path: String,
     description: String,
     body: Value,
     price: Amount,
@@ -48,7 +50,7 @@ impl X402 {
         for sold in all.into_iter().skip(offset).take(limit) {
             let mut accepts = self.accepts(sold.price, None, None);
             accepts.retain(|way| offered(&params.scheme, &way.scheme));
-            let (url, mime) = (self.address(host, sold.path), "application/json");
+            let (url, mime) = (self.address(host, &sold.path), "application/json");
             let resource = match style {
                 Style::Listed => json!(url),
                 Style::Manifest => json!({ "url": url, "description": sold.description, "mimeType": mime }),
@@ -72,7 +74,7 @@ impl X402 {
         for datanet in datanets::list(&reader, None, usize::MAX)? {
             if datanet.price > 0 && !caller::is_denied(&datanet.id.0) {
                 all.push(Sold {
-                    path: "/v1/ask",
+                    path: "/v1/ask".to_owned(),
                     description: format!("answers from the datanet {}", datanet.name),
                     body: json!({ "datanet": datanet.id, "question": "…" }),
                     price: datanet.price,
@@ -99,7 +101,13 @@ impl X402 {
                     ("/v1/chat/completions", json!({ "model": name, "messages": [{ "role": "user", "content": "…" }] }))
                 }
             };
-            all.push(Sold { path, description: format!("answers by the model {}", served.model.name), body, price });
+            let description = format!("answers by the model {}", served.model.name);
+            all.push(Sold { path: path.to_owned(), description, body, price });
+        }
+        for (agent, terms) in self.sales.iter().flat_map(Sales::all) {
+            let (path, body) = (format!("/v1/agents/{agent}/ask"), json!({ "text": "…" }));
+            let description = format!("answers by the agent {agent}: {}", clean(&terms.description, LINE));
+            all.push(Sold { path, description, body, price: terms.price });
         }
         Ok(all)
     }

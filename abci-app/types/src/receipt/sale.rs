@@ -103,7 +103,10 @@ impl Sale {
 }
 
 /// What a receipt and its sale must be without a look at anything else.
-pub(super) fn check(receipt: &Receipt) -> Result<(), ReceiptError> {
+///
+/// # Errors
+/// [`ReceiptError::Sale`], with what does not hold.
+pub fn check(receipt: &Receipt) -> Result<(), ReceiptError> {
     let is_sale = receipt.method == Method::Composed as i32;
     let Some(sale) = &receipt.sale else {
         return if is_sale { Err(ReceiptError::Sale("names no agent")) } else { Ok(()) };
