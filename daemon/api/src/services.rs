@@ -34,14 +34,14 @@ pub struct ServiceAsk {
     /// The question.
     pub text: String,
     /// Pays: `{"channel", "cumulative", "signature"}`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub voucher: Option<SignedVoucher>,
     /// Pays instead of a voucher: an account of this node with an open channel to it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     /// This node's word on the price, from `/v1/quotes`: the answer costs no more, or is refused.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub quote: Option<SignedQuote>,
 }

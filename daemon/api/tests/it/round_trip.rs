@@ -31,6 +31,7 @@ use datanet_api::proposals::{NewProposal, NewVote, ProposalView, Proposals, Upgr
 use datanet_api::receipts::{AnswerRecordView, IssuedReceipts, ReceiptView, Verification};
 use datanet_api::search::{Hits, SearchParams};
 use datanet_api::sellers::{NewRating, OpenRatings, SellerView, Sellers};
+use datanet_api::services::{CallAnswer, CallOutcome, Called, NextCall, ServiceAsk, ServiceList};
 use datanet_api::status::{NodeStatus, Peers};
 use datanet_api::transactions::{Encoded, Estimate, NewTransfer, Sent, Submitted, TxView};
 use datanet_api::x402::{
