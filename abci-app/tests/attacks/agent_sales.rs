@@ -113,6 +113,8 @@ fn an_owner_whose_agent_buys_of_himself_and_sells_to_himself_pays_the_treasury_f
         agency.done(OWNER, claim_income(item));
     }
     let (lost, least) = (before - sum(&agency), rounds * (split(fee).treasury + split(cost).treasury));
-    println!("{rounds} answers for {fee} each, of which {cost} to himself: profit -{lost}, the treasury's part is {least}");
+    println!(
+        "{rounds} answers for {fee} each, of which {cost} to himself: profit -{lost}, the treasury's part is {least}"
+    );
     assert!(lost >= least, "each hop costs the treasury's part: {lost} of {least}");
 }

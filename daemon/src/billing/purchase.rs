@@ -228,11 +228,11 @@ impl Billing {
         let billing = self.clone();
         // In a task of its own: a caller who leaves meanwhile leaves nothing half held.
         let held = caller::spawn(async move { billing.hold(payment, price, asked, late).await });
-        let admission = held.await.map_err(|error| broke_off(&error))??;
-        Ok(match admission {
-            Admission::Charge(held) => Admission::Charge(Box::new(Held { order, ..*held })),
-            again => again,
-        })
+        let mut admission = held.await.map_err(|error| broke_off(&error))??;
+        if let Admission::Charge(held) = &mut admission {
+            held.order = order;
+        }
+        Ok(admission)
     }
 }
 

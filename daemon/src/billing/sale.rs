@@ -146,9 +146,8 @@ impl Billing {
         }
         let (chain, receipt) = (self.chain.clone(), receipt.clone());
         // Look-ups for each contribution that a supplier names.
-        let looked = tokio::task::spawn_blocking(move || {
-            contradiction(&chain.reader()?, &receipt, &records, settled_height)
-        });
+        let looked =
+            tokio::task::spawn_blocking(move || contradiction(&chain.reader()?, &receipt, &records, settled_height));
         looked.await.map_err(|error| ServiceError::caused(Code::Statement, error))?
     }
 }

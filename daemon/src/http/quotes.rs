@@ -9,8 +9,8 @@ use super::{ask, classify, generate};
 use crate::answers::Answers;
 use crate::answers::quote::Priced;
 use crate::billing::Billing;
-use crate::chain::Chain;
 use crate::billing::reservation::Kind;
+use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::sales::Sales;
 

@@ -267,8 +267,7 @@ mod tests {
     #[tokio::test]
     async fn calls_and_agents_are_bounded_and_who_leaves_makes_room() {
         let counter = open();
-        let mut waiting: Vec<_> =
-            (0..MOST_CALLS).map(|n| counter.place(&ID, call(n as u8)).unwrap()).collect();
+        let mut waiting: Vec<_> = (0..MOST_CALLS).map(|n| counter.place(&ID, call(n as u8)).unwrap()).collect();
         assert_eq!(counter.place(&ID, call(99)).unwrap_err().code, Code::TooManyRequests);
         waiting.pop();
         let _room = counter.place(&ID, call(99)).unwrap();

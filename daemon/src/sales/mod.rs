@@ -167,7 +167,9 @@ impl Sales {
         let (said, told) = tokio::time::timeout(PATIENCE, answer).await.ok().and_then(Result::ok).ok_or_else(late)?;
         *teller.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
         match said {
-            Said::Refused(why) => Err(ServiceError::new(Code::AgentRefused, format!("the agent gave no answer: {why}"))),
+            Said::Refused(why) => {
+                Err(ServiceError::new(Code::AgentRefused, format!("the agent gave no answer: {why}")))
+            }
             Said::Answer(text, suppliers) => Ok((self.answer(sold, text, suppliers).await?, ())),
         }
     }
@@ -225,12 +227,16 @@ impl Sales {
         let bad = |why: String| ServiceError::new(Code::BadSale, format!("supplier {id} {why}"));
         let (blob, limit) = (BlobHash(id.0), MAX_ANSWER_RECORD_BYTES as u64);
         if !self.blobs.has(&blob).await? {
-            return Err(bad("is not here; an agent names answers that it bought at the node where it sells".to_owned()));
+            return Err(
+                bad("is not here; an agent names answers that it bought at the node where it sells".to_owned()),
+            );
         }
         let record = AnswerRecord::verify(&self.blobs.read(&blob, limit).await?, self.chain.id());
         let record = record.map_err(|error| bad(format!("is no good receipt: {error}")))?;
         if record.receipt.node != self.identity.node_key() {
-            return Err(bad("is another node's; an agent names answers that it bought at the node where it sells".to_owned()));
+            return Err(bad(
+                "is another node's; an agent names answers that it bought at the node where it sells".to_owned()
+            ));
         }
         Ok(record)
     }
@@ -257,5 +263,8 @@ impl Sales {
 }
 
 fn unknown(id: &AgentId) -> ServiceError {
-    ServiceError::new(Code::UnknownAgent, format!("there is no agent {id} that runs; look its id up in the list of agents"))
+    ServiceError::new(
+        Code::UnknownAgent,
+        format!("there is no agent {id} that runs; look its id up in the list of agents"),
+    )
 }

@@ -87,7 +87,10 @@ impl Shop {
         let loaded = Loaded::read(&self.spec()).unwrap();
         let stop = CancellationToken::new();
         let asked = stop.clone();
-        let task = tokio::spawn(async move { datanet::agent::run(&loaded, asked, Told::new(|line| println!("{line}"))).await });
+        let task =
+            tokio::spawn(
+                async move { datanet::agent::run(&loaded, asked, Told::new(|line| println!("{line}"))).await },
+            );
         self.is_open(node).await;
         Open { stop, task }
     }
@@ -171,7 +174,10 @@ async fn an_agent_sells_what_it_bought_with_its_suppliers_on_the_receipt() {
     assert_eq!((&answer["fee"], promised(&node, "alice").await), (&json!(PRICE), before + PRICE));
     assert_eq!(promised(&node, "shop").await, own + COST);
     let sale = &answer["receipt"]["sale"];
-    assert_eq!((&sale["agent"], &sale["suppliers"][0]["fee"], &sale["depth"]), (&json!(shop.id), &json!(COST), &json!(2)));
+    assert_eq!(
+        (&sale["agent"], &sale["suppliers"][0]["fee"], &sale["depth"]),
+        (&json!(shop.id), &json!(COST), &json!(2))
+    );
 
     // Hop by hop: the agent's receipt names its supplier's, which names datanet, snapshot and contributions.
     let receipt = answer["receipt"]["id"].as_str().unwrap();

@@ -125,7 +125,6 @@ pub fn check(receipt: &Receipt) -> Result<(), ReceiptError> {
     check(cost <= u128::from(receipt.fee), "costs less than its suppliers took")
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::super::{AnswerRecord, AskInput, AskOutput, Credit};

@@ -5,9 +5,7 @@ use datanet_ledger::component::datanets::{self, Datanet};
 use datanet_ledger::component::nodes::Node;
 use datanet_ledger::state::{MemoryState, StateWrite};
 use datanet_types::receipt::{AskInput, AskOutput, Credit, Method, Supplied};
-use datanet_types::{
-    Address, AgentId, Amount, ChannelId, ContributionId, DatanetId, Digest, NodeKey, Ppm, SigningKey,
-};
+use datanet_types::{Address, AgentId, Amount, ChannelId, ContributionId, DatanetId, Digest, NodeKey, Ppm, SigningKey};
 
 use super::*;
 
@@ -105,8 +103,7 @@ fn signed(receipt: Receipt) -> AnswerRecord {
 
 /// The same sale with these suppliers named.
 fn naming(mut sale: Receipt, records: &[AnswerRecord]) -> Receipt {
-    let supplied =
-        |one: &AnswerRecord| Supplied { receipt: one.id(), node: one.receipt.node, fee: one.receipt.fee };
+    let supplied = |one: &AnswerRecord| Supplied { receipt: one.id(), node: one.receipt.node, fee: one.receipt.fee };
     let deepest = records.iter().map(|one| one.receipt.sale.as_ref().map_or(1, |sale| sale.depth)).max().unwrap_or(0);
     if let Some(of) = &mut sale.sale {
         (of.suppliers, of.depth) = (records.iter().map(supplied).collect(), deepest + 1);
@@ -226,13 +223,8 @@ fn what_a_sale_says_of_its_suppliers_is_what_they_say() {
 fn agents_that_buy_of_one_another_in_a_ring_come_to_an_end() {
     let mut state = ledger();
     // The agent's own account pays its own node, too: it is its own supplier.
-    let own = Channel {
-        id: channel(5),
-        payer: ACCOUNT,
-        node: key(SELLS).node_key(),
-        deposit: 10_000,
-        ..Channel::default()
-    };
+    let own =
+        Channel { id: channel(5), payer: ACCOUNT, node: key(SELLS).node_key(), deposit: 10_000, ..Channel::default() };
     state.put(channels::state_key::channel(&own.id), &own);
     let (mut inner, mut fee) = (plain(), 100);
     for depth in 2..=6u32 {

@@ -88,7 +88,12 @@ mod tests {
     ];
 
     fn parts(words: &str) -> Parts {
-        Parts { question: words.into(), passages: vec![words.into(), "voles".into()], label: words.into(), answer: words.into() }
+        Parts {
+            question: words.into(),
+            passages: vec![words.into(), "voles".into()],
+            label: words.into(),
+            answer: words.into(),
+        }
     }
 
     #[test]
@@ -112,7 +117,11 @@ mod tests {
         assert_eq!(fill(template, &parts("owls")), "Q: owls\n{not-a-place} {owls} {");
         for words in HOSTILE {
             let filled = fill("<{label}|{question}>", &parts(words));
-            assert_eq!(filled, format!("<{}|{}>", clean(words, TEXT).replace('\n', " "), clean(words, MAX_ANSWER)), "{words}");
+            assert_eq!(
+                filled,
+                format!("<{}|{}>", clean(words, TEXT).replace('\n', " "), clean(words, MAX_ANSWER)),
+                "{words}"
+            );
         }
         assert_eq!(fill("{passages}", &parts("an owl")), "an owl\n\nvoles");
     }

@@ -44,7 +44,8 @@ impl Skill {
     /// # Errors
     /// When something is not there, the account is not the agent's, or the price leaves a loss: what to change.
     pub(super) async fn find(node: &Node, spec: &ServiceSpec) -> Result<Self> {
-        let agent: AgentView = node.client.get(&format!("/v1/agents/{}", spec.agent)).await.context("[service] agent")?;
+        let agent: AgentView =
+            node.client.get(&format!("/v1/agents/{}", spec.agent)).await.context("[service] agent")?;
         let (id, account) = (agent.id, agent.account);
         ensure!(agent.retired_height == 0, "agent {id} was retired; register another");
         ensure!(
@@ -55,7 +56,8 @@ impl Skill {
         );
         let params: ParamsView = node.client.get("/v1/params").await?;
         let shares = params.params.get("fee_shares").cloned().unwrap_or(Value::Null);
-        let shares = serde_json::from_value(shares).context("the chain's fee_shares do not read; update this program")?;
+        let shares =
+            serde_json::from_value(shares).context("the chain's fee_shares do not read; update this program")?;
         let search = match &spec.datanet {
             Some(name) => {
                 let record = node.client.datanet(name).await.context("[service] datanet")?.record;
