@@ -59,9 +59,7 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         "training.max_queued" => "write a number from 1 to 4096",
         "training.keep_runs" => "write a number from 0 to 4096",
         "public.listen" => "write an address and a port, such as \"0.0.0.0:26690\", or \"\" for nowhere",
-        "public.url" => {
-            "write where others reach this face, such as \"https://node.example\", or \"\" for what they call it by"
-        }
+        "public.url" => "write where others reach this face, such as \"https://node.example\", or \"\" for what they call it by",
         "public.till" => "write the name of an account of this node, or \"\" for none",
         "public.trusted_proxies" => "write addresses, such as [\"127.0.0.1\"]",
         "public.max_body_bytes" => "write a number of bytes from 1024 to 67108864",
