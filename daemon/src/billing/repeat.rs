@@ -178,11 +178,9 @@ impl Sums {
         height: u64,
     ) -> ServiceResult<Result<Self, String>> {
         for record in records {
-            for supplied in record.receipt.sale.iter().flat_map(|sale| &sale.suppliers) {
-                if !self.supplied.insert(supplied.receipt) {
-                    let (id, supplier) = (record.id(), supplied.receipt);
-                    return Ok(Err(format!("receipt {id}: supplier {supplier} is named by another answer, too")));
-                }
+            if let Some(supplier) = self.named_before(record) {
+                let id = record.id();
+                return Ok(Err(format!("receipt {id}: supplier {supplier} is named by another answer, too")));
             }
             if let Some(why) = grounds::contradiction(state, &record.receipt, height)? {
                 return Ok(Err(format!("receipt {}: {why}", record.id())));
@@ -195,6 +193,12 @@ impl Sums {
             }
         }
         Ok(Ok(self))
+    }
+
+    /// A supplier that stands on another receipt of the epoch already.
+    fn named_before(&mut self, record: &AnswerRecord) -> Option<ReceiptId> {
+        let mut named = record.receipt.sale.iter().flat_map(|sale| &sale.suppliers);
+        named.find(|one| !self.supplied.insert(one.receipt)).map(|one| one.receipt)
     }
 
     fn agree(self, said: &[EpochLeaf], epoch: &Epoch) -> Result<(), String> {
@@ -222,9 +226,24 @@ impl Sums {
 mod tests {
     use super::*;
     use datanet_types::ChannelId;
+    use datanet_types::receipt::{Receipt, Sale, Supplied};
 
     fn receipt(channel: u8, cumulative: Amount, fee: Amount) -> SettledReceipt {
         SettledReceipt { channel: ChannelId([channel; 32]), cumulative, fee, ..SettledReceipt::default() }
+    }
+
+    #[test]
+    fn no_supplier_stands_on_two_receipts_of_an_epoch() {
+        let naming = |suppliers: &[u8]| {
+            let one = |n: &u8| Supplied { receipt: ReceiptId([*n; 32]), ..Supplied::default() };
+            let sale = Some(Sale { suppliers: suppliers.iter().map(one).collect(), ..Sale::default() });
+            AnswerRecord { receipt: Receipt { sale, ..Receipt::default() }, ..AnswerRecord::default() }
+        };
+        let mut sums = Sums::default();
+        assert_eq!(sums.named_before(&naming(&[1, 2])), None);
+        assert_eq!(sums.named_before(&AnswerRecord::default()), None);
+        assert_eq!(sums.named_before(&naming(&[3])), None);
+        assert_eq!(sums.named_before(&naming(&[4, 2])), Some(ReceiptId([2; 32])));
     }
 
     fn payment(channel: u8, cumulative: Amount, amount: Amount) -> Payment {
