@@ -57,7 +57,7 @@ pub enum Said {
 pub type Outcome = Result<(ReceiptId, Amount), String>;
 
 /// An answer on its way to the caller, and who is told what came of it.
-pub type Delivery = (Said, oneshot::Sender<Outcome>);
+pub(super) type Delivery = (Said, oneshot::Sender<Outcome>);
 
 struct Placed {
     call: Call,
