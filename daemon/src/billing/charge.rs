@@ -113,6 +113,7 @@ impl Billing {
         let voucher = if fee == 0 { None } else { self.final_voucher(&held.by, fee)? };
         receipt.split = held.params.params.fee_shares.split(fee);
         receipt.params = held.params.number;
+        receipt.order = held.order;
         receipt.sequence = self.sequence.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         receipt.channel = voucher.as_ref().map(|(voucher, _)| voucher.channel);
         receipt.cumulative = voucher.as_ref().map_or(0, |(voucher, _)| voucher.cumulative);

@@ -206,6 +206,9 @@ fn views(epoch: &Epoch, lines: Vec<EarningLine>, payees: &Payees) -> impl Iterat
             (EarningRole::Owner, Some(Asset::Datanet(_))) => {
                 format!("your datanet was asked {}", counted(earning.answers, "question", "questions"))
             }
+            (EarningRole::Owner, Some(Asset::Agent(_))) => {
+                format!("your agent sold {}", counted(earning.answers, "answer", "answers"))
+            }
             _ => why(key.role, key.contribution.as_ref(), earning.answers, earning.weight),
         },
     })

@@ -28,6 +28,12 @@ const NOBODY: Address = Address::ZERO;
 pub fn lines<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Vec<EarningLine>> {
     let Receipt { datanet, credits, split: fee, .. } = receipt;
     let mut lines = Lines { datanet: *datanet, sums: BTreeMap::new() };
+    if let Some(sale) = &receipt.sale {
+        // Those behind it were paid for what the agent bought of them; what they have of this beside are the floors of its release, which the ledger
+        // divides when this is claimed.
+        lines.add(Asset::Agent(sale.agent).income_account(), EarningRole::Owner, None, fee.claimable());
+        return Ok(lines.finish());
+    }
     let weights: Vec<u64> = credits.iter().map(|credit| credit.weight.0).collect();
     for (credit, amount) in credits.iter().zip(split(fee.contributors, &weights)) {
         // Whose it is the ledger says, whatever the receipt does.

@@ -32,6 +32,7 @@ use datanet_api::proposals::{NewProposal, NewVote, ProposalView, Proposals, Upgr
 use datanet_api::receipts::{AnswerRecordView, IssuedReceipts, ReceiptView, Verification};
 use datanet_api::search::{Hits, SearchParams};
 use datanet_api::sellers::{NewRating, OpenRatings, SellerView, Sellers};
+use datanet_api::services::{CallAnswer, CallOutcome, Called, NextCall, ServiceAsk, ServiceList};
 use datanet_api::status::{NodeStatus, Peers};
 use datanet_api::transactions::{Encoded, Estimate, NewTransfer, Sent, Submitted, TxView};
 use datanet_api::x402::{
@@ -101,6 +102,14 @@ fn agents_and_sellers() {
         r#"{"account":"$ADDR","agent":"$ID","score_bps":9000,"counted":7,"rated":10,"own":1,"circular":2,"ratings":3,
         "earned":20,"paid":4}"#,
     );
+    wire::<ServiceList>(r#"{"services":[{"agent":"$ID","price":9,"description":"owls"}]}"#);
+    wire::<ServiceAsk>(r#"{"text":"what do owls eat?","account":"alice"}"#);
+    wire::<NextCall>(r#"{"price":9,"description":"owls","anew":true,"wait_seconds":20}"#);
+    wire::<Called>(r#"{"call":{"order":"$ID","text":"what do owls eat?","price":9}}"#);
+    wire::<CallAnswer>(r#"{"order":"$ID","answer":"voles","suppliers":["$ID"]}"#);
+    wire::<CallAnswer>(r#"{"order":"$ID","refusal":"nothing was found"}"#);
+    wire::<CallOutcome>(r#"{"receipt":"$ID","fee":9}"#);
+    wire::<CallOutcome>(r#"{"receipt":null,"fee":0,"why":"it is too dear"}"#);
     wire::<Sellers>(r#"{"sellers":[]}"#);
     wire::<NewRating>(r#"{"account":"alice","node":"$ID","epoch":3,"score_bps":9000}"#);
     wire::<OpenRatings>(r#"{"open":[{"node":"$ID","epoch":3,"seller":"$ADDR","amount":5,"until":9}]}"#);
