@@ -165,13 +165,18 @@ struct Tour {
 enum Story {
     /// Stake, data, pay, keys, and what becomes of those who cheat
     Ledger,
+    /// Agents with limits, buyers, curators and judges at work, shares, a vote, and strangers who pay
+    Agents,
 }
 
 impl Tour {
     async fn run(self) -> Result<()> {
-        let Story::Ledger = self.story;
         let root = self.dir.unwrap_or_else(Network::default_root);
-        tour::run(&TourOptions { root, json: self.json, keep: self.keep, program: None }).await
+        let options = TourOptions { root, json: self.json, keep: self.keep, program: None };
+        match self.story {
+            Story::Ledger => tour::run(&options).await,
+            Story::Agents => tour::agents::run(&options).await,
+        }
     }
 }
 
