@@ -12,7 +12,7 @@ use crate::data::Record;
 use crate::network::{Network, NetworkOptions};
 use crate::scene::cli::Cli;
 use crate::scene::passages::{Passages, SUBJECTS, passages, upload};
-use crate::scene::{self, account, becomes_final, contribute, open_datanet, register_base, search, settings};
+use crate::scene::{self, account, becomes_final, contribute, open_datanet, search, settings};
 use crate::tour::TourOptions;
 use crate::ui::Ui;
 
@@ -72,7 +72,6 @@ impl Tour {
         let client = self.client(0)?;
         let passages = passages();
         self.datanet = open_datanet(&client, DATANET, &passages, 3, 2).await?;
-        register_base(&client).await?;
         account(&client, "giver").await?;
         let (_, given) = divided(&passages);
         let id = contribute(&client, &self.datanet, "giver", upload(&given)).await?;
