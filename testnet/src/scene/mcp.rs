@@ -51,6 +51,7 @@ impl Mcp {
 
 /// The last message of an answer, which came as JSON or as a stream of it.
 fn last(text: &str) -> Option<Value> {
-    let streamed = text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim).rfind(|data| !data.is_empty());
+    let streamed =
+        text.lines().filter_map(|line| line.strip_prefix("data:")).map(str::trim).rfind(|data| !data.is_empty());
     serde_json::from_str(streamed.unwrap_or(text)).ok()
 }

@@ -148,7 +148,9 @@ pub fn buyer(worth: u64, sellers: &[Seller<'_>]) -> String {
         format!("[[buyer.sellers]]\nname = {name:?}\ndatanet = {datanet:?}\n{}", face.unwrap_or_default())
     };
     let sellers: String = sellers.iter().map(seller).collect();
-    format!("[buyer]\nquestions = \"questions.jsonl\"\nanswers = \"answers.jsonl\"\nworth = \"{worth}base\"\n\n{sellers}")
+    format!(
+        "[buyer]\nquestions = \"questions.jsonl\"\nanswers = \"answers.jsonl\"\nworth = \"{worth}base\"\n\n{sellers}"
+    )
 }
 
 /// A curator's part of a spec, whose material is in the folder `material`.

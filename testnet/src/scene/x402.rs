@@ -58,8 +58,7 @@ fn transfer(required: &PaymentRequired, key: &SigningKey) -> Result<PaymentPaylo
     let chain_id = way.extra["chainId"].as_str().context("no chain in the terms")?.to_owned();
     let (expiry, fee, gas_limit) = (number("expiry")?, number("fee")?, number("gasLimit")?);
     let action = Action::Transfer(Transfer { to: way.pay_to.parse()?, amount: way.amount.parse()? });
-    let body =
-        TxBody { chain_id, expiry, fee, nonce, account: key.address(), gas_limit, tip: 0, action: Some(action) };
+    let body = TxBody { chain_id, expiry, fee, nonce, account: key.address(), gas_limit, tip: 0, action: Some(action) };
     Ok(PaymentPayload {
         x402_version: VERSION,
         resource: Some(required.resource.clone()),

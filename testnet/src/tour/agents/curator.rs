@@ -29,7 +29,8 @@ impl Tour {
         ensure!(number(&summary, "done")? == 1, "{summary}");
         let client = self.client(0)?;
         let given: Value = client.get(&format!("/v1/datanets/{}/contributions", self.datanet)).await?;
-        let own = given["contributions"].as_array().into_iter().flatten().find(|one| one["contributor"] == *runner.address);
+        let own =
+            given["contributions"].as_array().into_iter().flatten().find(|one| one["contributor"] == *runner.address);
         let own = own.with_context(|| format!("{CURATOR} gave nothing: {given}"))?;
         let id = own["id"].as_str().context("no id")?;
         let judged = settled(&client, id).await?;
@@ -37,8 +38,12 @@ impl Tour {
 
         account(&client, ASKER).await?;
         client.open_channel(ASKER, None, 40 * PRICE).await?;
-        let questions: Vec<&str> =
-            passages.asked.iter().filter(|one| one.label.as_deref() == Some(MISSING)).map(|one| one.text.as_str()).collect();
+        let questions: Vec<&str> = passages
+            .asked
+            .iter()
+            .filter(|one| one.label.as_deref() == Some(MISSING))
+            .map(|one| one.text.as_str())
+            .collect();
         until("what was given is answered from", async || {
             let first = client.ask(&self.datanet, questions.first().context("no question")?, ASKER).await?;
             Ok((first.label.as_deref() == Some(MISSING)).then_some(()))

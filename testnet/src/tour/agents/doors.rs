@@ -37,7 +37,10 @@ impl Tour {
         let receipt = text(&answer, "receipt")?;
         let verified = mcp.call("verify", json!({ "receipt": receipt })).await?;
         ensure!(verified["verdict"] == "match" && number(&answer, "fee")? == price, "{answer} {verified}");
-        Ok(format!("a tool told the price, {}, another answered for it, and a third computed the receipt again", display(price)))
+        Ok(format!(
+            "a tool told the price, {}, another answered for it, and a third computed the receipt again",
+            display(price)
+        ))
     }
 
     /// A stranger with a key and some money, at another node's public face.
@@ -76,7 +79,10 @@ impl Tour {
         let said = answer["choices"][0]["message"]["content"].as_str();
         let fee = number(&answer["datanet"], "fee")?;
         ensure!(said.is_some_and(|said| !said.is_empty()) && fee == price, "{quoted} {answer}");
-        Ok(format!("a model trained on the datanet was quoted at {}, answered a chat, and was paid that", display(price)))
+        Ok(format!(
+            "a model trained on the datanet was quoted at {}, answered a chat, and was paid that",
+            display(price)
+        ))
     }
 }
 

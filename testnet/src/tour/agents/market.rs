@@ -55,7 +55,11 @@ impl Tour {
         cli.json(&["shares", "withdraw", &asset, "--account", INVESTOR]).await?;
         let after = client.balance(&holder).await?;
         ensure!(after > before, "{before} before, {after} after {owed} were owed");
-        Ok(format!("{} came in for answers, {} of it for {INVESTOR}, who has withdrawn it", display(total), display(owed)))
+        Ok(format!(
+            "{} came in for answers, {} of it for {INVESTOR}, who has withdrawn it",
+            display(total),
+            display(owed)
+        ))
     }
 
     /// What the investor holds.

@@ -48,7 +48,12 @@ impl Tour {
         let shown = cli.agents(&["show", &self.agent.id]).await?;
         let left = number(&shown, "left")?;
         ensure!(left < BUDGET && number(&shown, "budget")? == BUDGET, "{shown}");
-        Ok(format!("owl has {} and may spend {} an hour, of which {} are left", display(FUNDS), display(BUDGET), display(left)))
+        Ok(format!(
+            "owl has {} and may spend {} an hour, of which {} are left",
+            display(FUNDS),
+            display(BUDGET),
+            display(left)
+        ))
     }
 
     /// Its owner ends the key that runs it, and grants it again.
@@ -88,7 +93,10 @@ impl Tour {
         }
         let sent = self.signed(&key, self.transfer(1_000).await?).await?;
         ensure!(matches!(sent, Sent::Done(..)), "what was granted was refused: {sent:?}");
-        Ok(format!("a key for transfers to the shop opens no channel and pays nobody else, for no fee ({} refusals)", said.len()))
+        Ok(format!(
+            "a key for transfers to the shop opens no channel and pays nobody else, for no fee ({} refusals)",
+            said.len()
+        ))
     }
 
     /// Ten processes with one key pay at the same moment, on four nodes.

@@ -60,7 +60,8 @@ impl Tour {
 
     /// What was paid is settled, and who paid says how good it was, with the weight of what was paid.
     pub(super) async fn rate(&mut self) -> Result<String> {
-        let answers = crate::scene::runner::lines(&self.network.dir().join("agents").join(BUYER).join("answers.jsonl"))?;
+        let answers =
+            crate::scene::runner::lines(&self.network.dir().join("agents").join(BUYER).join("answers.jsonl"))?;
         let by = by_seller(&answers);
         let cli = self.cli(0)?;
         let mut said = Vec::new();

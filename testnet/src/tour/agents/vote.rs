@@ -33,6 +33,9 @@ impl Tour {
         .await?;
         let shown = self.cli(FOR)?.json(&["proposal", "show", "1"]).await?;
         ensure!(shown["status"] == "done", "{shown}");
-        Ok(format!("from height {} on a transaction costs {MIN_FEE} base units at least, on every node", height.as_u64().context("no height")?))
+        Ok(format!(
+            "from height {} on a transaction costs {MIN_FEE} base units at least, on every node",
+            height.as_u64().context("no height")?
+        ))
     }
 }
