@@ -109,7 +109,7 @@ impl Runner {
     pub async fn channel_to(&self, node: &str, deposit: u64) -> Result<String> {
         let (key, deposit) = (self.voucher_key().await?, format!("{deposit}base"));
         let args = ["channel", "open", "--account", &self.name, "--node", node, "--deposit", &deposit];
-        text(&self.cli.json(&[&args[..], &["--voucher-key", &key]].concat()).await?, "channel")
+        text(&self.cli.json(&[&args[..], &["--voucher-key", &key][..]].concat()).await?, "channel")
     }
 
     /// The lines of a file that it wrote.
@@ -156,8 +156,9 @@ pub fn buyer(worth: u64, sellers: &[Seller<'_>]) -> String {
 /// A curator's part of a spec, whose material is in the folder `material`.
 pub fn curator(datanet: &str, licence: &str, batch: usize) -> String {
     format!(
-        "[material]\nfolders = [\"material\"]\n\n[curator]\ndatanet = {datanet:?}\nlicence = {licence:?}\nbatch = {batch}\n\
-         worth = \"{DNT}base\"\n"
+        "[material]\nfolders = [\"material\"]\n\n[curator]\ndatanet = {datanet:?}\nlicence = {licence:?}\nbatch = {batch}\nleast = 4\n\
+         worth = \"{}base\"\n",
+        5 * DNT
     )
 }
 

@@ -71,7 +71,7 @@ impl Books {
                 let bytes = BASE64.decode(tx.as_str().unwrap_or_default())?;
                 // A block begins with its proposer's proof, which is no transaction.
                 if let Ok(tx) = SignedTx::verify(&bytes, chain) {
-                    let gas = text(result, "gas_used").parse().context("no gas_used")?;
+                    let gas = text(result, "gas_used").parse::<u64>().context("no gas_used")?;
                     let fee = params.fee_of(gas, tx.size).saturating_add(tx.body.tip);
                     books.transaction(params, &tx.signer.to_string(), &tx.action, fee, result)?;
                 }

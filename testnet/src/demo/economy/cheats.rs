@@ -122,7 +122,7 @@ pub(super) async fn overspend(network: &Network) -> Result<(Player, Outcome)> {
     std::fs::write(&card, "{\"name\": \"spender\"}\n")?;
     let (card, funds, budget) = (card.display().to_string(), format!("{FUNDS}base"), format!("{BUDGET}base"));
     let limits = ["--card", &card, "--budget", &budget, "--per", "1h", "--funds", &funds, "--yes"];
-    let made = cli.agents(&[&["register", "spender"][..], &limits].concat()).await?;
+    let made = cli.agents(&[&["register", "spender"][..], &limits[..]].concat()).await?;
     let (id, address) = (text(&made, "id")?, text(&made, "account")?);
     let key = SigningKey::from_bytes(&random()?);
     cli.agents(&["grant", &id, &key.public_key().to_string(), "--may", "open_channel", "--budget", &budget]).await?;

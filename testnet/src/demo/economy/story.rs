@@ -160,7 +160,7 @@ impl<'a> Economy<'a> {
         let channel = runner.channel_to(&self.clients[FACE].status().await?.node_key, deposit).await?;
         let home = datanet_config::Home::new(self.network.nodes()[FACE].home());
         let face = datanet_api::RunFile::read(&home)?.public.context("no public face")?;
-        sellers.push(Seller { name: "node1", datanet: DATANET, elsewhere: Some((&face, &channel)) });
+        sellers.push(Seller { name: "node1", datanet: DATANET, elsewhere: Some((face.as_str(), channel.as_str())) });
         runner.told(&BUYERS, &buyer(4 * PRICE, &sellers))?;
         for asker in &self.askers {
             self.clients[asker.node].open_channel(&asker.key, None, 2 * ASKED as u64 * PRICE).await?;

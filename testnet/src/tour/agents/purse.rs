@@ -135,8 +135,8 @@ impl Tour {
         std::fs::write(&card, format!("{{\"name\": {name:?}}}\n"))?;
         let (card, budget, funds) = (card.display().to_string(), format!("{BUDGET}base"), format!("{FUNDS}base"));
         let limits = ["--card", &card, "--budget", &budget, "--per", "1h", "--funds", &funds];
-        let made = self.cli(0)?.agents(&[&["register", name][..], &limits, &["--account", "owner", "--yes"]].concat());
-        let made = made.await?;
+        let register = [&["register", name][..], &limits[..], &["--account", "owner", "--yes"][..]].concat();
+        let made = self.cli(0)?.agents(&register).await?;
         Ok(Agent { id: text(&made, "id")?, account: text(&made, "account")? })
     }
 

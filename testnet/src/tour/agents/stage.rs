@@ -57,7 +57,9 @@ impl Tour {
         }
         let step = ui.step(format!("starting {NODES} nodes"));
         match network.up(|text| step.say(text)).await {
-            Ok(agreed) => drop(step.done(format!("all agree at height {}", agreed.height))),
+            Ok(agreed) => {
+                step.done(format!("all agree at height {}", agreed.height));
+            }
             Err(error) => {
                 step.failed("");
                 network.down().await?;

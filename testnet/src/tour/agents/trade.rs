@@ -35,7 +35,7 @@ impl Tour {
         let others = elsewhere.iter().map(|(name, face, channel)| Seller {
             name,
             datanet: DATANET,
-            elsewhere: Some((face, channel)),
+            elsewhere: Some((face.as_str(), channel.as_str())),
         });
         let sellers: Vec<Seller<'_>> = part.into_iter().chain(others).collect();
         runner.told(&TERMS, &buyer(4 * PRICE, &sellers))?;

@@ -15,7 +15,7 @@ impl Tour {
     pub(super) async fn propose(&mut self) -> Result<String> {
         let change = format!("min_fee={MIN_FEE}");
         let words = ["--title", "Dearer transactions", "--reason", "a tour wants to see a vote", "--yes"];
-        self.cli(0)?.json(&[&["proposal", "submit", "params", &change][..], &words].concat()).await?;
+        self.cli(0)?.json(&[&["proposal", "submit", "params", &change][..], &words[..]].concat()).await?;
         for index in 0..FOR {
             self.cli(index)?.json(&["proposal", "vote", "1", "yes"]).await?;
         }
