@@ -138,8 +138,8 @@ pub struct Influence {
     /// By how much the answer's loss would rise without it, in parts per billion: positive helped, negative harmed.
     #[prost(sint64, tag = "2")]
     pub value: i64,
-    /// What its records earn by the answer, in parts per billion: the credits follow from it. Records earn group by group,
-    /// whoever gave them, so this is no function of the value.
+    /// What it earns by the answer, in parts per billion: the credits follow from it. It is what is above zero of its
+    /// value in the mean over random halves of the data, and so no function of the value by all of it.
     #[prost(uint64, tag = "3")]
     pub earned: u64,
 }

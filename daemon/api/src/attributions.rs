@@ -17,6 +17,10 @@ pub struct Part {
     pub contributor: Option<Address>,
     /// By how much the answer's loss would rise without it, in parts per billion; negative harmed. Method influence only.
     pub value: Option<i64>,
+    /// What it earns by the answer, in parts per billion: what is above zero of its value in the mean over random
+    /// halves of the data. The weights follow from it. Method influence only.
+    #[serde(default)]
+    pub earned: Option<u64>,
     /// Its share of the contributors' pay, in parts per million.
     #[schema(value_type = u64)]
     pub weight: Ppm,

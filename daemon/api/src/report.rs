@@ -128,6 +128,9 @@ pub struct InAnswers {
     pub harmed: u64,
     /// The sum of its effects on their loss, in parts per billion; negative: it harmed on the whole.
     pub influence: i64,
+    /// The sum of what it earned by them, in parts per billion of their loss: its worth beside random halves of the data.
+    #[serde(default)]
+    pub earned: u64,
 }
 
 /// What a model lost when it was trained again without a contributor.

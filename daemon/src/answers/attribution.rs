@@ -191,6 +191,7 @@ fn parts(record: &AnswerRecord) -> Vec<Part> {
                 contribution: influence.contribution,
                 contributor: credit(&influence.contribution).map(|credit| credit.contributor),
                 value: Some(influence.value),
+                earned: Some(influence.earned),
                 weight: credit(&influence.contribution).map_or(Ppm::ZERO, |credit| credit.weight),
             });
             part.collect()
@@ -200,6 +201,7 @@ fn parts(record: &AnswerRecord) -> Vec<Part> {
                 contribution: credit.contribution,
                 contributor: Some(credit.contributor),
                 value: None,
+                earned: None,
                 weight: credit.weight,
             });
             part.collect()
@@ -268,7 +270,7 @@ mod tests {
             output: AskOutput { influence, ..AskOutput::default() },
             ..AnswerRecord::default()
         };
-        let shown: Vec<_> = parts(&record).into_iter().map(|part| (part.value, part.weight)).collect();
-        assert_eq!(shown, [(Some(5), Ppm::ONE), (Some(-7), Ppm::ZERO)]);
+        let shown: Vec<_> = parts(&record).into_iter().map(|part| (part.value, part.earned, part.weight)).collect();
+        assert_eq!(shown, [(Some(5), Some(5), Ppm::ONE), (Some(-7), Some(0), Ppm::ZERO)]);
     }
 }

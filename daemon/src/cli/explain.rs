@@ -14,8 +14,9 @@ use crate::ppm;
 /// What stands beside each other in the table of an answer.
 const WHY_THEY_DIFFER: &str =
     "effect on the loss: by how much the answer's loss (natural logarithm) would rise without the whole contribution;
-+ it helped, - it harmed. share of pay: its part of what the fee leaves to contributors. They differ because pay
-adds up only the records that helped and are of use to the held-out set; harm takes nothing away from them.";
++ it helped, - it harmed. worth: the same where only a random half of the data is there, so that who brings what
+others bring too is worth something; nothing where that harms. share of pay: its part of what the fee leaves to
+contributors, by worth.";
 
 /// One, in the parts per billion of an influence.
 const PPB: f64 = 1e9;
@@ -64,6 +65,7 @@ impl Explained {
                 ("contribution", &|part| short(&part["contribution"])),
                 ("contributor", &|part| self.people.giver(part)),
                 ("effect on the loss", &|part| influence(&part["value"])),
+                ("worth", &|part| influence(&part["earned"])),
                 ("share of pay", &|part| percent(&part["weight"])),
                 ("pay", &|part| self.pay(part)),
             ],

@@ -7,6 +7,8 @@
 //!  a Dataset ──► text (a transformer) ──┘       │                     similarity: who agrees with retraining?
 //!                                               └ convex              where influence is the truth
 //!
+//!  points ──► semivalues (tanh)                                      what pays, against Shapley values by retraining; names
+//!
 //!  attacked, attacked_text ──► attacks ──► Gain                       split, copy, steal, distort: what does it bring?
 //!    └ clusters                                                       near-duplicates count once
 //! ```
@@ -38,8 +40,10 @@ pub mod digits;
 pub mod gauss_newton;
 pub mod network;
 pub mod points;
+pub mod semivalues;
 pub mod similarity;
 pub mod small;
+pub mod tanh;
 pub mod text;
 
 #[cfg(test)]

@@ -75,6 +75,7 @@ fn training(data: &Dataset) -> Result<TrainingData> {
         train: train.collect(),
         held_out: data.holdout.iter().filter_map(|record| example(record, 0)).collect(),
         sources: good.iter().map(|one| Source { name: one.name.clone() }).collect(),
+        parts: Vec::new(),
     };
     training.check()?;
     Ok(training)

@@ -42,6 +42,18 @@ fn a_manifest_out_of_bounds_is_refused() {
         assert!(error.contains(words), "{error:?} does not say {words:?}");
     };
     refused(|r| r.version = RELEASE_VERSION + 1, "update this node");
+    refused(|r| r.version = RELEASE_VERSION - 1, "train the model again");
+    let attribution = |change: fn(&mut Attribution), words: &str| {
+        let mut attribution = Attribution { method: "forward-replay".into(), halves: 2, ..Attribution::default() };
+        assert!(Release { attribution: Some(attribution.clone()), ..release() }.validate().is_ok());
+        change(&mut attribution);
+        let error = Release { attribution: Some(attribution), ..release() }.validate().unwrap_err().to_string();
+        assert!(error.contains(words), "{error:?} does not say {words:?}");
+    };
+    attribution(|a| a.halves = 3, "even");
+    attribution(|a| a.halves = 66, "at most 64");
+    attribution(|a| a.method.clear(), "1 to 64 bytes");
+    attribution(|a| a.lds_interval = Some(Interval { low: SignedPpm(1), high: SignedPpm(0) }), "below its beginning");
     refused(|r| r.name.clear(), "name");
     refused(|r| r.licence = "x".repeat(65), "SPDX");
     refused(|r| r.task = 9, "task 9");

@@ -353,7 +353,7 @@ fn answers_and_what_proves_and_pays_them() {
     );
     wire::<Attributed>(
         r#"{"receipt":"$ID","method":"span","proves":"p","tainted":false,"input":"i","answer":"a","gate":null,"contributions":[
-        {"contribution":"$ID","contributor":"$ADDR","value":-1,"weight":2}],"without":[{"contribution":"$ID","weight":1,
+        {"contribution":"$ID","contributor":"$ADDR","value":-1,"earned":0,"weight":2}],"without":[{"contribution":"$ID","weight":1,
         "effect":2,"label":null,"answer_changed":true}],"helpful":[{"contribution":"$ID","record":1,"value":2,"label":null,
         "text":"t"}],"harmful":[]}"#,
     );
