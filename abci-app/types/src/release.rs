@@ -11,7 +11,7 @@ use prost::Message;
 use crate::codec::{CodecError, decode_canonical};
 use crate::id::tagged_hash;
 use crate::ppm::{Ppm, SignedPpm};
-use crate::receipt::{Credit, Influence, MAX_INFLUENCES, influence_weights};
+use crate::receipt::{Credit, Influence, MAX_INFLUENCES, MAX_WORTH, influence_weights};
 use crate::split::split;
 use crate::{Address, BlobHash, ContributionId, DatanetId, Digest, ModelId};
 
@@ -455,13 +455,13 @@ impl Release {
     }
 
     /// Spreads the value of each column (parts per billion of the loss, positive = it helped) over its contributions, by
-    /// records used, to the last unit; ordered by contribution, with what each has `earned`. What `is_revoked` names is left
+    /// records used, to the last unit; ordered by contribution, with what each is `worth`. What `is_revoked` names is left
     /// out: it is neither paid nor spoken of again; of more than [`MAX_INFLUENCES`] the strongest stay. Columns without a
     /// value count as zero.
     pub fn spread(
         &self,
         values: &[i64],
-        earned: &BTreeMap<ContributionId, u64>,
+        worth: &BTreeMap<ContributionId, i64>,
         is_revoked: impl Fn(&ContributionId) -> bool,
     ) -> Vec<Influence> {
         let mut spread = Vec::new();
@@ -470,14 +470,15 @@ impl Release {
             for (part, share) in source.contributions.iter().zip(split(value.unsigned_abs(), &records)) {
                 let share = i64::try_from(share).unwrap_or(i64::MAX);
                 let value = if value < 0 { share.saturating_neg() } else { share };
-                let earned = earned.get(&part.contribution).copied().unwrap_or(0);
-                spread.push(Influence { contribution: part.contribution, value, earned });
+                let worth = worth.get(&part.contribution).copied().unwrap_or(0).clamp(-MAX_WORTH, MAX_WORTH);
+                spread.push(Influence { contribution: part.contribution, value, worth });
             }
         }
         spread.retain(|influence| !is_revoked(&influence.contribution));
         if spread.len() > MAX_INFLUENCES {
-            // Whoever earned comes first, however loudly others harmed.
-            let strength = |influence: &Influence| (Reverse(influence.earned), Reverse(influence.value.unsigned_abs()));
+            // What counts for pay comes first, of either sign: harm that were left out would be forgiven.
+            let strength =
+                |one: &Influence| (Reverse(one.worth.unsigned_abs()), Reverse(one.value.unsigned_abs()));
             spread.sort_by_key(|influence| (strength(influence), influence.contribution));
             spread.truncate(MAX_INFLUENCES);
         }
@@ -485,7 +486,7 @@ impl Release {
         spread
     }
 
-    /// The credits of an answer with these influences: what they earned shares the whole, see [`influence_weights`].
+    /// The credits of an answer with these influences: what of their worth is above zero shares the whole, see [`influence_weights`].
     pub fn credits(&self, influence: &[Influence]) -> Vec<Credit> {
         let parts = |source: &Source| {
             let contributor = source.contributor;
