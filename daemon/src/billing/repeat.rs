@@ -11,14 +11,16 @@ use datanet_ledger::component::settlement::{self, Epoch, Payment, Status};
 use datanet_ledger::state::StateRead;
 use datanet_types::amount::display;
 use datanet_types::epoch::{EpochLeaf, EpochTotals};
+use datanet_types::netting::{Debt, Nets};
 use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, ReceiptError, ReceiptHead};
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::sum_tree::SumProof;
 use datanet_types::{Account, Amount, BlobHash};
 use futures::{StreamExt, stream};
 
-use super::{Billing, grounds, owed};
-use crate::db::accruals::EarningRole;
+use super::statements::Unread;
+use super::{Billing, grounds, owed, statement};
+use crate::db::accruals::{self, Earning, EarningKey, EarningLine};
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Receipts fetched at once.
@@ -55,6 +57,10 @@ impl Billing {
                 return Ok(Repeated::Unavailable(format!("its statement cannot be had: {}", unread.reason)));
             }
         };
+        let opening = match self.opening(epoch).await? {
+            Ok(debts) => debts,
+            Err(repeated) => return Ok(repeated),
+        };
         let paid = settlement::payments(&self.chain.reader()?, &epoch.node, epoch.epoch)?;
         // Once it is final or void, the ledger does not know any more which stretch of a channel it was.
         let is_known = matches!(epoch.status(), Status::Open | Status::Audited);
@@ -77,10 +83,27 @@ impl Billing {
                 Err(why) => return Ok(Repeated::Other(why)),
             };
         }
-        Ok(match sums.agree(&statement.leaves, epoch) {
+        let sums = sums.closed(&self.chain.reader()?, &opening)?;
+        Ok(match sums.agree(&statement.leaves, &statement.debts, epoch) {
             Ok(()) => Repeated::Same(statement.receipts),
             Err(why) => Repeated::Other(why),
         })
+    }
+
+    /// The debts that an epoch begins with. One that was found false leaves none that anybody may go on with.
+    async fn opening(&self, epoch: &Epoch) -> ServiceResult<Result<Vec<Debt>, Repeated>> {
+        if let Some(carried) = &epoch.carries {
+            let before = settlement::epoch(&self.chain.reader()?, &epoch.node, carried.epoch)?;
+            if before.is_some_and(|before| before.status() == Status::Void && !before.unkept) {
+                let why = format!("it begins with the debts of epoch {}, which was found false", carried.epoch);
+                return Ok(Err(Repeated::Other(why)));
+            }
+        }
+        Ok(self.statements.debts(&epoch.node, epoch.carries.as_ref()).await.map_err(|unread| match unread {
+            Unread { bad: true, reason, .. } => Repeated::Other(reason),
+            Unread { missing: true, reason, .. } => Repeated::Missing(reason),
+            Unread { reason, .. } => Repeated::Unavailable(reason),
+        }))
     }
 
     /// What an epoch holds for the money that a receipt took, if that is another one; with its proof.
@@ -160,7 +183,10 @@ fn covers(receipts: &[SettledReceipt], paid: &[Payment]) -> Result<(), String> {
 #[derive(Debug, Default)]
 struct Sums {
     totals: EpochTotals,
-    leaves: BTreeMap<Account, Amount>,
+    lines: BTreeMap<EarningKey, Earning>,
+    /// What is netted once all of them are known.
+    nets: Nets,
+    debts: Vec<Debt>,
 }
 
 impl Sums {
@@ -172,25 +198,41 @@ impl Sums {
         height: u64,
     ) -> ServiceResult<Result<Self, String>> {
         for record in records {
-            if let Some(why) = grounds::contradiction(state, &record.receipt, height)? {
+            if let Some(why) = grounds::contradiction(state, record, height)? {
                 return Ok(Err(format!("receipt {}: {why}", record.id())));
             }
             let lines = owed::lines(state, &record.receipt)?;
             self.totals.add(&owed::totals(&record.receipt, &lines));
-            for (key, earning) in lines.iter().filter(|(key, _)| key.role != EarningRole::Treasury) {
-                let sum = self.leaves.entry(key.account).or_insert(0);
-                *sum = sum.saturating_add(earning.amount);
-            }
+            self.add_lines(&lines);
+            self.nets.add(&record.receipt, &record.output.influence);
         }
         Ok(Ok(self))
     }
 
-    fn agree(self, said: &[EpochLeaf], epoch: &Epoch) -> Result<(), String> {
+    fn add_lines(&mut self, lines: &[EarningLine]) {
+        for (key, earning) in lines {
+            accruals::add_line(self.lines.entry(key.clone()).or_default(), earning);
+        }
+    }
+
+    /// With what was netted, after the debts that the epoch began with.
+    fn closed<S: StateRead>(mut self, state: &S, opening: &[Debt]) -> ServiceResult<Self> {
+        let netted = self.nets.net(opening);
+        let lines = owed::netted(state, &netted)?;
+        self.totals.unearned = self.totals.unearned.saturating_add(owed::unearned(&lines));
+        self.add_lines(&lines);
+        self.debts = netted.debts;
+        Ok(self)
+    }
+
+    fn agree(self, said: &[EpochLeaf], debts: &[Debt], epoch: &Epoch) -> Result<(), String> {
         if self.totals != epoch.totals {
             return Err("the receipts do not sum to the totals on the ledger".to_owned());
         }
-        let leaf = |(account, amount)| EpochLeaf { account, amount };
-        let leaves: Vec<EpochLeaf> = self.leaves.into_iter().map(leaf).filter(|leaf| leaf.amount > 0).collect();
+        if let Some(why) = other_debts(&self.debts, debts) {
+            return Err(why);
+        }
+        let leaves = statement::leaves(&self.lines.into_iter().collect::<Vec<_>>());
         if leaves == said {
             return Ok(());
         }
@@ -204,6 +246,18 @@ impl Sums {
             None => "a leaf is of an account that earned nothing".to_owned(),
         })
     }
+}
+
+/// Which debt is not what the receipts leave, if one is not.
+fn other_debts(found: &[Debt], said: &[Debt]) -> Option<String> {
+    let of = |debts: &[Debt]| -> BTreeMap<_, u64> {
+        debts.iter().map(|debt| ((debt.model, debt.contribution), debt.amount)).collect()
+    };
+    let (found, said) = (of(found), of(said));
+    let key = found.keys().chain(said.keys()).find(|key| found.get(key) != said.get(key))?;
+    let (found, said) = (found.get(key).copied().unwrap_or(0), said.get(key).copied().unwrap_or(0));
+    let (model, contribution) = key;
+    Some(format!("contribution {contribution} is left {found} in debt to model {model}, and its statement says {said}"))
 }
 
 #[cfg(test)]

@@ -13,10 +13,9 @@ use crate::ppm;
 
 /// What stands beside each other in the table of an answer.
 const WHY_THEY_DIFFER: &str =
-    "effect on the loss: by how much the answer's loss (natural logarithm) would rise without the whole contribution;
-+ it helped, - it harmed. worth: the same where only a random half of the data is there, so that who brings what
-others bring too is worth something; nothing where that harms. share of pay: its part of what the fee leaves to
-contributors, by worth.";
+    "effect: by how much likelier the whole contribution made this answer beside all the others (the answer's odds of being said; - is less likely).
+worth: the same where only a random half of the data is there, so that who brings what others bring too is worth something.
+Pay follows worth, not effect, and not by one answer: over an epoch's answers harm is taken from help, so that the share is what this answer alone would give.";
 
 /// One, in the parts per billion of an influence.
 const PPB: f64 = 1e9;
@@ -64,10 +63,10 @@ impl Explained {
             &[
                 ("contribution", &|part| short(&part["contribution"])),
                 ("contributor", &|part| self.people.giver(part)),
-                ("effect on the loss", &|part| influence(&part["value"])),
-                ("worth", &|part| influence(&part["earned"])),
-                ("share of pay", &|part| percent(&part["weight"])),
-                ("pay", &|part| self.pay(part)),
+                ("effect", &|part| likelier(&part["value"])),
+                ("worth", &|part| likelier(&part["worth"])),
+                ("expected share", &|part| percent(&part["weight"])),
+                ("expected pay", &|part| self.pay(part)),
             ],
         );
         if said["method"] == "influence" && said["contributions"].as_array().is_some_and(|all| !all.is_empty()) {
@@ -131,6 +130,11 @@ pub(super) fn warn_of_taint(answer: &Value, model: &Value) {
         let model = text(model);
         note!("tainted: data behind this model was taken back since; `datanet model show {model}` says which");
     }
+}
+
+/// A change of a logarithm, in parts per billion, as people say it: 0.1 is 10.5 % likelier.
+pub(super) fn likelier(part: &Value) -> String {
+    part.as_f64().map_or_else(|| "-".to_owned(), |part| format!("{:+.3} %", (part / PPB).exp_m1() * 100.0))
 }
 
 /// A record as it is called everywhere.

@@ -123,6 +123,7 @@ impl Stranger {
             accounts: statement.accounts(),
             receipts: statement.receipts_tree().unwrap().digest,
             params: 0,
+            carries: None,
         };
         self.services.chain.execute(&self.account.clone().into(), Action::SettleEpoch(settle)).await.unwrap();
         format!("{node}-{epoch}")

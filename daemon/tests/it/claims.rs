@@ -188,8 +188,10 @@ impl Server {
     async fn send(&self, chain: &Chain, root: Digest, accounts: u64, statement: BlobHash, receipts: Digest) {
         let (node, epoch) = (self.node.node_key(), self.settled.fetch_add(1, Ordering::Relaxed) + 1);
         let vouchers = vec![SignedVoucher::sign(CHAIN, self.channel, epoch * FEES, &self.account)];
+        let totals = totals();
+        let (params, carries) = (0, None);
         let settle =
-            SettleEpoch { node, epoch, root, totals: totals(), vouchers, statement, accounts, receipts, params: 0 };
+            SettleEpoch { node, epoch, root, totals, vouchers, statement, accounts, receipts, params, carries };
         chain.execute(&self.account.clone().into(), Action::SettleEpoch(settle)).await.unwrap();
     }
 }
@@ -199,7 +201,7 @@ pub fn lines(leaves: &[EpochLeaf]) -> Vec<EarningLine> {
     let line = |leaf: &EpochLeaf| {
         let (role, datanet, contribution) = (EarningRole::Contributor, DatanetId([3; 32]), None);
         let key = EarningKey { account: leaf.account, role, datanet, contribution };
-        (key, Earning { amount: leaf.amount, answers: 1, weight: Ppm::ONE })
+        (key, Earning { amount: leaf.amount, answers: 1, weight: Ppm::ONE, net: 0 })
     };
     leaves.iter().map(line).collect()
 }

@@ -353,7 +353,7 @@ fn answers_and_what_proves_and_pays_them() {
     );
     wire::<Attributed>(
         r#"{"receipt":"$ID","method":"span","proves":"p","tainted":false,"input":"i","answer":"a","gate":null,"contributions":[
-        {"contribution":"$ID","contributor":"$ADDR","value":-1,"earned":0,"weight":2}],"without":[{"contribution":"$ID","weight":1,
+        {"contribution":"$ID","contributor":"$ADDR","value":-1,"worth":0,"weight":2}],"without":[{"contribution":"$ID","weight":1,
         "effect":2,"label":null,"answer_changed":true}],"helpful":[{"contribution":"$ID","record":1,"value":2,"label":null,
         "text":"t"}],"harmful":[]}"#,
     );
@@ -368,7 +368,7 @@ fn answers_and_what_proves_and_pays_them() {
     wire::<Classifications>(&format!(
         r#"{{"object":"list","model":"m","model_id":"$ID","data":[{{"object":"classification","index":0,"label":"owl",
         "probabilities":[{{"label":"owl","probability":0.75}}],"fee":1,"receipt":{receipt},"attribution":"influence",
-        "tainted":false,"influence":[{{"contribution":"$ID","value":-1,"earned":2}}],"counterfactual":[
+        "tainted":false,"influence":[{{"contribution":"$ID","value":-1,"worth":2}}],"counterfactual":[
         {{"contributor":"$ADDR","contributions":["$ID"],"label":"owl","probabilities":[]}}]}}],"usage":{{"prompt_tokens":1,
         "total_tokens":1}}}}"#
     ));

@@ -10,7 +10,7 @@ use datanet_types::paged_tree::pages;
 use datanet_types::receipt::ReceiptHead;
 use datanet_types::settled_receipt::MAX_ANSWERS;
 use datanet_types::{
-    Account, Address, Amount, ChannelId, ContributionId, DatanetId, Digest, ModuleAddress, Ppm, ReceiptId,
+    Account, Address, Amount, ChannelId, ContributionId, DatanetId, Digest, ModelId, ModuleAddress, Ppm, ReceiptId,
 };
 use proptest::prelude::*;
 
@@ -32,7 +32,7 @@ fn line(account: Account, contribution: u32, amount: Amount) -> EarningLine {
     id[..4].copy_from_slice(&contribution.to_be_bytes());
     let (role, datanet) = (EarningRole::Contributor, DatanetId([3; 32]));
     let key = EarningKey { account, role, datanet, contribution: Some(ContributionId(id)) };
-    (key, Earning { amount, answers: 1, weight: Ppm::ONE })
+    (key, Earning { amount, answers: 1, weight: Ppm::ONE, net: 0 })
 }
 
 fn receipt(n: u32) -> SettledReceipt {
@@ -54,7 +54,7 @@ fn statement(accounts: u32, answers: u32) -> Statement {
         leaves,
         lines,
         receipts: (0..answers).map(receipt).collect(),
-        ..Statement::of(CHAIN, NODE, &Settling { epoch: 1, shares: vec![] })
+        ..Statement::of(CHAIN, NODE, &Settling { epoch: 1, shares: vec![] }, Closing::default())
     })
 }
 
@@ -213,7 +213,7 @@ fn the_largest_index_and_the_longest_pages_are_within_their_bounds() {
         datanet: DatanetId([255; 32]),
         contribution: Some(ContributionId([255; 32])),
     };
-    let line: EarningLine = (key, Earning { amount: u64::MAX, answers: u64::MAX, weight: Ppm(u64::MAX) });
+    let line: EarningLine = (key, Earning { amount: u64::MAX, answers: u64::MAX, weight: Ppm(u64::MAX), net: u64::MAX });
     let receipt = SettledReceipt {
         channel: ChannelId([255; 32]),
         cumulative: u64::MAX,
@@ -221,6 +221,7 @@ fn the_largest_index_and_the_longest_pages_are_within_their_bounds() {
         receipt: ReceiptId([255; 32]),
         digest: Digest([255; 32]),
     };
+    let debt = Debt { model: ModelId([255; 32]), contribution: ContributionId([255; 32]), amount: u64::MAX };
     fn fills<E: Entry>(entry: E) {
         let page = vec![entry; usize::try_from(PAGE_LEAVES).unwrap()];
         let bytes = E::encode(&page);
@@ -230,8 +231,9 @@ fn the_largest_index_and_the_longest_pages_are_within_their_bounds() {
     fills(leaf);
     fills(line.clone());
     fills(receipt);
+    fills(debt);
     fn heads<E: Entry>(count: u64, entry: E) -> Vec<Head<E::Place>> {
-        let digest = if E::PART == Part::Lines { Digest::ZERO } else { Digest([255; 32]) };
+        let digest = if matches!(E::PART, Part::Lines | Part::Debts) { Digest::ZERO } else { Digest([255; 32]) };
         let root = SumNode { digest, sum: u64::MAX };
         let (blob, bytes) = (BlobHash([255; 32]), max_page_bytes::<E>());
         let head = Head { blob, bytes, root, first: entry.place(), last: entry.place() };
@@ -254,6 +256,9 @@ fn the_largest_index_and_the_longest_pages_are_within_their_bounds() {
         leaves: heads(MAX_ACCOUNTS, leaf),
         lines: heads(MAX_LINES, line),
         receipts: heads(MAX_ANSWERS, receipt),
+        carries: Some(Carried { epoch: u64::MAX, statement: BlobHash([1; 32]) }),
+        debt_count: MAX_DEBTS,
+        debts: heads(MAX_DEBTS, debt),
     };
     let bytes = largest.to_bytes().len() as u64;
     assert!(bytes > MAX_INDEX_BYTES / 4 * 3 && bytes <= MAX_INDEX_BYTES, "{bytes}");

@@ -14,6 +14,7 @@ use datanet_inference::{
 
 use super::{
     model::{Model, ModelError},
+    pay,
     table::{Table, TableError},
 };
 use crate::{
@@ -89,8 +90,8 @@ pub struct Explanation {
     pub values: Vec<f32>,
     /// The same of each training record, in releases of few records.
     pub records: Option<Vec<f32>>,
-    /// -grad loss(answer) . d of each column of the table that pays, in the same unit, with its sign; see
-    /// [`super::pay`].
+    /// -grad loss(answer) . d of each column of the table that pays, as a change of the answer's log-odds, with its sign; see
+    /// [`super::pay::of_odds`].
     pub pay: Vec<f32>,
     /// The answer's loss: -ln of its probability, for written text the mean over its tokens.
     pub loss: f32,
@@ -224,7 +225,7 @@ impl Explainer {
     fn explanation(&self, loss: f32, gradient: &[f32]) -> Result<Explanation, AnswerError> {
         let values = self.table.values(gradient)?;
         let records = self.records.as_ref().map(|records| records.values(gradient)).transpose()?;
-        let pay = self.pay.values(gradient)?;
+        let pay = self.pay.values(gradient)?.into_iter().map(|value| pay::of_odds(value, loss)).collect();
         Ok(Explanation { values, records, pay, loss })
     }
 

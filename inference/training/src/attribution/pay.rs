@@ -2,22 +2,28 @@
 //!
 //! Values are of what was given together (a contribution), each the sum over its records, by the mean table over random
 //! [`halves`](super::halves). Sums are linear in the records, so that they are the same under one name or under ten; a
-//! positive part is not. So the later it is taken, the less names are worth: answer by answer while receipts are final
-//! by themselves ([`earned`]), over all answers where they can be netted ([`netted`]).
+//! positive part is not. So the later it is taken, the less names are worth: over all answers of an epoch ([`netted`]), which is what nodes
+//! pay, and not answer by answer ([`by_answer`]), which they once did.
+//!
+//! Answers pay the same, and must weigh the same: a model's loss moves by far more where it wavers, and whoever asked for such answers alone would have
+//! the pay of all others follow them. So nodes pay by the answer's log-odds ([`of_odds`]), whose change is about as large for a sure answer as for an unsure one.
 
 use super::model::Rows;
 
-/// What each column earns by one answer: its value, where that is above zero.
-pub fn earned(value: f32) -> f32 {
-    value.max(0.0)
+/// The surest answer that counts in full: nearer to certainty, 32-bit numbers say too little.
+const SUREST: f32 = 1e-3;
+
+/// What a change of the log-probability of an answer with this loss is as a change of its log-odds, ln(p / (1 - p)).
+pub fn of_odds(value: f32, loss: f32) -> f32 {
+    value / (-(-loss).exp_m1()).max(SUREST)
 }
 
-/// Shares of the fees of answers with these values `[columns, Q]`, each answer paying the same and by itself: what
-/// nodes pay. They sum to 1, or to 0 where nothing earns.
+/// Shares of the fees of answers with these values `[columns, Q]`, each answer paying the same and by itself: what is above zero of each. They sum to 1, or
+/// to 0 where nothing earns.
 pub fn by_answer(values: &Rows) -> Vec<f64> {
     let mut shares = vec![0.0; values.rows];
     for answer in 0..values.columns {
-        let helped: Vec<f64> = values.iter().map(|row| f64::from(earned(row[answer]))).collect();
+        let helped: Vec<f64> = values.iter().map(|row| f64::from(row[answer].max(0.0))).collect();
         let total: f64 = helped.iter().sum();
         if total > 0.0 {
             shares.iter_mut().zip(helped).for_each(|(share, helped)| *share += helped / total);
@@ -56,6 +62,17 @@ mod tests {
         assert_eq!(netted(&values), [0.5, 0.5, 0.0]);
         assert_eq!(by_answer(&values), [0.375, 0.375, 0.25]);
         assert_eq!((netted(&rows(1, vec![-1.0])), by_answer(&rows(1, vec![-1.0]))), (vec![0.0], vec![0.0]));
+    }
+
+    #[test]
+    fn a_sure_answer_weighs_as_much_as_an_unsure_one() {
+        // Of log-odds z = ln(p / (1 - p)) the loss is ln(1 + exp(-z)); a small move of z is found again from the loss alone.
+        for z in [-3.0f32, 0.0, 2.0, 5.0] {
+            let loss = |z: f32| (-z).exp().ln_1p();
+            let value = loss(z) - loss(z + 0.01);
+            assert!((of_odds(value, loss(z)) - 0.01).abs() < 5e-4, "{z}");
+        }
+        assert_eq!(of_odds(1e-6, 0.0), 1e-3, "and certainty is no division by nothing");
     }
 
     proptest! {
