@@ -13,9 +13,9 @@ use crate::ppm;
 
 /// What stands beside each other in the table of an answer.
 const WHY_THEY_DIFFER: &str =
-    "effect: by how much likelier the whole contribution made this answer beside all the others (the answer's odds of being said; - is less likely).
-worth: the same where only a random half of the data is there, so that who brings what others bring too is worth something.
-Pay follows worth, not effect, and not by one answer: over an epoch's answers harm is taken from help, so that the share is what this answer alone would give.";
+    "effect: by how much likelier the whole contribution made this answer, beside all the others; - is less likely.
+worth: by how much it raised the answer's odds where only a random half of the data is there, so that who brings what others bring too is worth something.
+They differ because pay follows worth, and not answer by answer: over all answers of an epoch harm is taken from help, and the share is what this one alone would give.";
 
 /// One, in the parts per billion of an influence.
 const PPB: f64 = 1e9;

@@ -132,7 +132,7 @@ fn the_node_keys_and_accounts() {
     for role in ["contributor", "owner", "lineage", "validator", "storage", "treasury"] {
         wire::<Earnings>(&format!(
             r#"{{"earned":9,"claimed":4,"claimable":5,"pending":6,"next_final":7,"lines":[{{"node":"$ID","epoch":1,"role":"{role}","datanet":"$ID",
-            "contribution":"$ID","answers":2,"weight_ppm_sum":3,"amount":4,"why":"w"}}],"missing":[{{"node":"$ID","epochs":2,"reason":"r"}}]}}"#
+            "contribution":"$ID","answers":2,"weight_ppm_sum":3,"net":5,"amount":4,"why":"w"}}],"missing":[{{"node":"$ID","epochs":2,"reason":"r"}}]}}"#
         ));
     }
     wire::<Claims>(
