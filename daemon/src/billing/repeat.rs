@@ -101,7 +101,7 @@ impl Billing {
         }
         Ok(self.statements.debts(&epoch.node, epoch.carries.as_ref()).await.map_err(|unread| match unread {
             Unread { bad: true, reason, .. } => Repeated::Other(reason),
-            Unread { missing: true, reason, .. } => Repeated::Missing(reason),
+            // Its own statement is there: those who attested it answer for that one alone.
             Unread { reason, .. } => Repeated::Unavailable(reason),
         }))
     }
@@ -263,7 +263,11 @@ fn other_debts(found: &[Debt], said: &[Debt]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datanet_types::ChannelId;
+    use crate::db::accruals::EarningRole;
+    use datanet_ledger::state::MemoryState;
+    use datanet_types::epoch::FeeShares;
+    use datanet_types::receipt::{Influence, Method, Receipt};
+    use datanet_types::{ChannelId, ContributionId, ModelId};
 
     fn receipt(channel: u8, cumulative: Amount, fee: Amount) -> SettledReceipt {
         SettledReceipt { channel: ChannelId([channel; 32]), cumulative, fee, ..SettledReceipt::default() }
@@ -290,5 +294,58 @@ mod tests {
             let why = covers(receipts, &paid).unwrap_err();
             assert!(why.contains(words), "{why}");
         }
+    }
+
+    /// Three answers of a model, netted after what contribution 1 owed before.
+    fn netted() -> (Sums, Epoch) {
+        let (state, model) = (MemoryState::default(), ModelId([7; 32]));
+        let mut sums = Sums::default();
+        for worth in [[100_000, 30_000, -5_000], [20_000, -90_000, 10_000], [-10_000, 5_000, 0]] {
+            let method = Method::Influence as i32;
+            let split = FeeShares::STANDARD.split(1_000);
+            let receipt = Receipt { model, method, fee: 1_000, split, ..Receipt::default() };
+            let moved = |(n, worth): (u8, i64)| Influence { contribution: ContributionId([n; 32]), value: 0, worth };
+            let moved: Vec<Influence> = (1..).zip(worth).map(moved).collect();
+            let lines = owed::lines(&state, &receipt).unwrap();
+            sums.totals.add(&owed::totals(&receipt, &lines));
+            sums.nets.add(&receipt, &moved);
+        }
+        let sums = sums.closed(&state, &[debt(1, 200_000)]).unwrap();
+        let epoch = Epoch { totals: sums.totals, ..Epoch::default() };
+        (sums, epoch)
+    }
+
+    fn debt(contribution: u8, amount: u64) -> Debt {
+        Debt { model: ModelId([7; 32]), contribution: ContributionId([contribution; 32]), amount }
+    }
+
+    #[test]
+    fn a_debt_that_is_dropped_invented_or_put_on_another_is_found() {
+        let agree = |debts: &[Debt]| {
+            let (sums, epoch) = netted();
+            sums.agree(&[], debts, &epoch)
+        };
+        let honest = [debt(1, 90_000), debt(2, 55_000)];
+        assert_eq!(agree(&honest), Ok(()));
+        for (lie, words) in [
+            (vec![debt(2, 55_000)], "is left 90000 in debt"),
+            (vec![debt(1, 90_000), debt(2, 54_999)], "its statement says 54999"),
+            (vec![debt(1, 90_000), debt(2, 55_000), debt(3, 1)], "is left 0 in debt"),
+            (vec![debt(1, 90_000), debt(3, 55_000)], "is left 55000 in debt"),
+            (vec![], "its statement says 0"),
+        ] {
+            let why = agree(&lie).unwrap_err();
+            assert!(why.contains(words), "{why}");
+        }
+        let other = [debt(1, 90_000), Debt { model: ModelId([8; 32]), ..debt(2, 55_000) }];
+        assert!(agree(&other).is_err(), "another model's");
+    }
+
+    #[test]
+    fn what_is_netted_is_counted_once_whoever_there_is_to_earn() {
+        let (sums, epoch) = netted();
+        // Nobody of them is on this ledger: all that is to be claimed is the treasury's.
+        assert_eq!(epoch.totals.unearned, epoch.totals.split.claimable());
+        assert!(sums.lines.keys().all(|key| key.role == EarningRole::Treasury));
     }
 }

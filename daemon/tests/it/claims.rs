@@ -6,6 +6,7 @@ use datanet::billing::statement::{Paged, Statement};
 use datanet::chain::Chain;
 use datanet::db::accruals::{Earning, EarningKey, EarningLine, EarningRole};
 use datanet::http::Services;
+use datanet_ledger::component::settlement;
 use datanet_types::action::{OpenChannel, RegisterNode, SettleEpoch, Transfer, role};
 use datanet_types::epoch::{EpochLeaf, EpochTotals, FeeShares};
 use datanet_types::settled_receipt::SettledReceipt;
@@ -172,7 +173,9 @@ impl Server {
             fee: FEES,
             ..SettledReceipt::default()
         }];
-        let statement = Statement { chain_id, node, epoch, totals: totals(), leaves, lines, receipts };
+        let former = settlement::get(&services.chain.reader().unwrap(), &node).unwrap();
+        let (totals, carries, debts) = (totals(), former.and_then(|former| former.carried()), Vec::new());
+        let statement = Statement { chain_id, node, epoch, totals, leaves, lines, receipts, carries, debts };
         let blob = keep(format!("{node}-{epoch}"), statement.paged().unwrap()).await;
         let root = root.unwrap_or_else(|| statement.tree().unwrap().digest);
         let receipts = statement.receipts_tree().unwrap().digest;

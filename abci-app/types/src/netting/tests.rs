@@ -64,6 +64,17 @@ fn a_debt_is_paid_off_before_anything_is_earned() {
     assert_eq!((owed(&third), paid(&third)), (vec![], BTreeMap::from([(id(2), 600)])));
 }
 
+/// docs/attribution.md.
+#[test]
+fn the_worked_example_of_the_documentation() {
+    let answers = [[300, 150, 50, -60], [100, -70, 90, 20], [50, 40, -20, -10]];
+    let answer = |worth: [i64; 4]| (1_000, worth.iter().map(|worth| worth * 1_000_000).collect());
+    let carol = Debt { model: MODEL, contribution: id(3), amount: 30_000_000 };
+    let netted = epoch(&answers.map(answer)).net(&[carol]);
+    assert_eq!(paid(&netted), BTreeMap::from([(id(1), 1_227), (id(2), 327), (id(3), 246)]));
+    assert_eq!(owed(&netted), [(4, 50_000_000)]);
+}
+
 #[test]
 fn a_debt_is_of_one_model_and_stays_while_that_does_not_answer() {
     let debt = Debt { model: ModelId([9; 32]), contribution: id(1), amount: 5 };

@@ -265,6 +265,57 @@ fn the_largest_index_and_the_longest_pages_are_within_their_bounds() {
     assert_eq!(MAX_STATEMENT_BYTES / (1 << 20), 92);
 }
 
+fn debt(n: u32) -> Debt {
+    let mut id = [0; 32];
+    id[..4].copy_from_slice(&n.to_be_bytes());
+    Debt { model: ModelId([2; 32]), contribution: ContributionId(id), amount: u64::from(n) + 1 }
+}
+
+#[test]
+fn debts_are_read_by_the_hash_of_their_statement_alone() {
+    let debts: Vec<Debt> = (0..2_500).map(debt).collect();
+    let carries = Some(Carried { epoch: 7, statement: BlobHash([8; 32]) });
+    let statement = Statement { debts: debts.clone(), carries, ..statement(5, 5) };
+    let paged = statement.paged().unwrap();
+    let epoch = Epoch { carries, ..settled(&statement) };
+    assert!(Index::parse(&paged.index, CHAIN, &epoch).is_ok());
+    let index = Index::of_hash(&paged.index, CHAIN, &NODE, statement.epoch).unwrap();
+    let read: Vec<Debt> = (0..3).flat_map(|number| page::<Debt>(&index, &paged, number)).collect();
+    assert_eq!((read, index.page::<Debt>(3), index.debt_count), (debts, None, 2_500));
+    assert!(index.pages().any(|page| page.part == Part::Debts), "who keeps the statement keeps them");
+    assert!(Index::of_hash(&paged.index, CHAIN, &NODE, 9).unwrap_err().contains("or epoch"));
+    assert!(Index::of_hash(&paged.index, CHAIN, &NodeKey([9; 32]), 1).is_err());
+}
+
+#[test]
+fn a_statement_that_begins_with_other_debts_than_the_ledger_says_is_refused() {
+    let carries = |epoch| Some(Carried { epoch, statement: BlobHash([8; 32]) });
+    let statement = Statement { carries: carries(7), ..statement(5, 5) };
+    let (bytes, good) = (statement.paged().unwrap().index, Epoch { carries: carries(7), ..settled(&statement) });
+    assert!(Index::parse(&bytes, CHAIN, &good).is_ok());
+    let other = Some(Carried { epoch: 7, statement: BlobHash([9; 32]) });
+    for carries in [None, carries(6), other] {
+        let why = Index::parse(&bytes, CHAIN, &Epoch { carries, ..good.clone() }).unwrap_err();
+        assert!(why.contains("debts of another epoch"), "{why}");
+    }
+}
+
+#[test]
+fn debts_out_of_order_twice_or_of_nothing_are_refused() {
+    let read = |debts: Vec<Debt>| {
+        let statement = Statement { debts, ..statement(1, 1) };
+        let paged = statement.paged().unwrap();
+        let index = Index::of_hash(&paged.index, CHAIN, &NODE, 1)?;
+        let wanted = index.page::<Debt>(0).unwrap();
+        let bytes = paged.pages.iter().find(|page| *blake3::hash(page).as_bytes() == wanted.blob.0).unwrap();
+        index.read::<Debt>(0, bytes)
+    };
+    assert!(read(vec![debt(1), debt(2)]).is_ok());
+    assert!(read(vec![debt(1), debt(1)]).unwrap_err().contains("not ordered"));
+    assert!(read(vec![debt(1), debt(3), debt(2)]).unwrap_err().contains("not ordered"));
+    assert!(read(vec![Debt { amount: 0, ..debt(1) }]).unwrap_err().contains("a debt is of nothing"));
+}
+
 #[test]
 fn a_statement_that_is_not_the_settled_one_is_refused() {
     let good = statement(5, 5);
