@@ -400,7 +400,7 @@ fn answers_and_what_proves_and_pays_them() {
     for audit in ["null", audit] {
         wire::<Epochs>(&format!(
             r#"{{"epochs":[{{"id":"$ID-1","node":"$ID","epoch":1,"status":"open","final_at":7,"quorum":2,"attestations":1,
-            "keepers":["$ID"],"attest_by":9,"waits_for":"w","unkept":false,"challenges":1,"challenge":10,"height":3,
+            "keepers":["$ID"],"attest_by":9,"waits_for":"w","unkept":false,"carries":2,"challenges":1,"challenge":10,"height":3,
             "totals":{},"accounts":2,"root":"$ID","receipts":"$ID","statement":"$ID","audit":{audit}}}]}}"#,
             json_of(&datanet_types::epoch::EpochTotals::default())
         ));
