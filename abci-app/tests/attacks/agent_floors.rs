@@ -69,6 +69,7 @@ fn epoch(agency: &mut Agency, of: Address, seed: u8, number: u64) -> bytes::Byte
         accounts: 0,
         receipts: Digest([8; 32]),
         params: 0,
+        carries: None,
     };
     agency.sign_for(of, OWNER, Action::SettleEpoch(settle), 0)
 }

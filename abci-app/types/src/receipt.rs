@@ -21,6 +21,8 @@ pub use sale::{Sale, Supplied};
 pub const MAX_ANSWER_RECORD_BYTES: usize = 1024 * 1024;
 /// Most contributions whose influence an answer names.
 pub const MAX_INFLUENCES: usize = 4_096;
+/// The largest worth of a contribution for an answer, in parts per billion: ten units of log-odds. No answer is worth more to an epoch.
+pub const MAX_WORTH: i64 = 10_000_000_000;
 /// Most contributions that an answer leaves out because they could not be had.
 pub const MAX_MISSING: usize = 256;
 
@@ -142,10 +144,11 @@ pub struct Influence {
     /// By how much the answer's loss would rise without it, in parts per billion: positive helped, negative harmed.
     #[prost(sint64, tag = "2")]
     pub value: i64,
-    /// What its records earn by the answer, in parts per billion: the credits follow from it. Records earn group by group,
-    /// whoever gave them, so this is no function of the value.
-    #[prost(uint64, tag = "3")]
-    pub earned: u64,
+    /// What pays, in parts per billion, with its sign: by how much the answer's log-odds rise by the contribution, in the mean over random
+    /// halves of the data, and so no function of the value by all of it. At most [`MAX_WORTH`] either way. Above zero it is the
+    /// share that is to be expected; what is paid follows from the sums of an epoch ([`crate::netting`]).
+    #[prost(sint64, tag = "4")]
+    pub worth: i64,
 }
 
 /// A stretch of generated text that a contribution holds word for word.
@@ -456,10 +459,11 @@ fn check_missing(receipt: &Receipt) -> Result<(), ReceiptError> {
     if ordered && may && missing.len() <= MAX_MISSING { Ok(()) } else { Err(ReceiptError::Missing) }
 }
 
-/// The weights that follow from influences: what was earned shares the whole in proportion, by largest remainder;
-/// ordered by contribution. Empty if nothing earned.
+/// The weights that follow from influences: worth above zero shares the whole in proportion, by largest remainder;
+/// ordered by contribution. Empty if nothing is worth anything. They say what is to be expected: see [`crate::netting`].
 pub fn influence_weights(influence: &[Influence]) -> Vec<(ContributionId, Ppm)> {
-    weights_of(influence.iter().map(|influence| (influence.contribution, influence.earned)))
+    let above = |influence: &Influence| u64::try_from(influence.worth).unwrap_or(0);
+    weights_of(influence.iter().map(|influence| (influence.contribution, above(influence))))
 }
 
 /// The weights that follow from matches: each contribution has the sum of its matches' weights.
@@ -493,7 +497,8 @@ fn check_basis(receipt: &Receipt, output: &AskOutput) -> Result<(), ReceiptError
         Ok(Method::Influence) => {
             let ordered =
                 output.influence.windows(2).all(|pair| matches!(pair, [a, b] if a.contribution < b.contribution));
-            if !ordered || output.influence.len() > MAX_INFLUENCES {
+            let bounded = output.influence.iter().all(|one| (-MAX_WORTH..=MAX_WORTH).contains(&one.worth));
+            if !ordered || !bounded || output.influence.len() > MAX_INFLUENCES {
                 return Err(ReceiptError::Basis("influences"));
             }
             (influence_weights(&output.influence), "influences")

@@ -120,8 +120,8 @@ confidence = 80
 
 const SERVICE: &str = r#"
 # What it sells, at this node's `POST /v1/agents/AGENT/ask`. The node must be the agent's or its owner's, and `account` a key that runs the agent:
-#   datanet agents register NAME --card card.json --budget 1DNT --funds 5DNT --account OWNER
-#   datanet keys add NAME --account ITS-ACCOUNT && datanet agents grant ITS-ID NAME --may open_channel,top_up_channel --budget 1DNT --account OWNER
+#   datanet agent register NAME --card card.json --budget 1DNT --funds 5DNT --account OWNER
+#   datanet keys add NAME --account ITS-ACCOUNT && datanet agent grant ITS-ID NAME --may open_channel,top_up_channel --budget 1DNT --account OWNER
 #   datanet channel open --account NAME --deposit 1DNT
 [service]
 # Its id on the ledger, whose release says which suppliers have a floor of what it earns.

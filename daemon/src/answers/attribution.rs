@@ -192,6 +192,7 @@ fn parts(record: &AnswerRecord) -> Vec<Part> {
                 contribution: influence.contribution,
                 contributor: credit(&influence.contribution).map(|credit| credit.contributor),
                 value: Some(influence.value),
+                worth: Some(influence.worth),
                 weight: credit(&influence.contribution).map_or(Ppm::ZERO, |credit| credit.weight),
             });
             part.collect()
@@ -201,6 +202,7 @@ fn parts(record: &AnswerRecord) -> Vec<Part> {
                 contribution: credit.contribution,
                 contributor: Some(credit.contributor),
                 value: None,
+                worth: None,
                 weight: credit.weight,
             });
             part.collect()
@@ -265,15 +267,15 @@ mod tests {
         let id = |n| ContributionId([n; 32]);
         let credit = Credit { contribution: id(1), contributor: Address([1; 20]), weight: Ppm::ONE };
         let influence = vec![
-            Influence { contribution: id(1), value: 5, earned: 5 },
-            Influence { contribution: id(2), value: -7, earned: 0 },
+            Influence { contribution: id(1), value: 5, worth: 6 },
+            Influence { contribution: id(2), value: -7, worth: -8 },
         ];
         let record = AnswerRecord {
             receipt: Receipt { method: Method::Influence as i32, credits: vec![credit], ..Receipt::default() },
             output: AskOutput { influence, ..AskOutput::default() },
             ..AnswerRecord::default()
         };
-        let shown: Vec<_> = parts(&record).into_iter().map(|part| (part.value, part.weight)).collect();
-        assert_eq!(shown, [(Some(5), Ppm::ONE), (Some(-7), Ppm::ZERO)]);
+        let shown: Vec<_> = parts(&record).into_iter().map(|part| (part.value, part.worth, part.weight)).collect();
+        assert_eq!(shown, [(Some(5), Some(6), Ppm::ONE), (Some(-7), Some(-8), Ppm::ZERO)]);
     }
 }

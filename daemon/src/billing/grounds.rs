@@ -3,7 +3,7 @@
 use datanet_ledger::component::{channels, contributions, datanets, models};
 use datanet_ledger::state::StateRead;
 use datanet_types::amount::display;
-use datanet_types::receipt::{Method, Receipt};
+use datanet_types::receipt::{AnswerRecord, Method, Receipt};
 use datanet_types::release::DataSnapshot;
 use datanet_types::{Amount, ContributionId, DatanetId};
 
@@ -18,13 +18,18 @@ const LAG: u64 = 1_000;
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub fn contradiction<S: StateRead>(state: &S, receipt: &Receipt, settled_height: u64) -> ServiceResult<Option<String>> {
+pub fn contradiction<S: StateRead>(
+    state: &S,
+    record: &AnswerRecord,
+    settled_height: u64,
+) -> ServiceResult<Option<String>> {
+    let receipt = &record.receipt;
     if receipt.height > settled_height {
         return Ok(Some(format!("it is of height {}, and was settled at {settled_height}", receipt.height)));
     }
     match receipt.method() {
         Method::Retrieval => of_retrieval(state, receipt),
-        Method::Influence | Method::Span => of_model(state, receipt),
+        Method::Influence | Method::Span => of_model(state, record),
         Method::Composed => sale::of_sale(state, receipt),
     }
 }
@@ -64,7 +69,8 @@ pub(super) fn before_its_channel<S: StateRead>(state: &S, receipt: &Receipt) -> 
         .then(|| format!("it is of height {height}, long before its channel was opened at {opened}")))
 }
 
-fn of_model<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Option<String>> {
+fn of_model<S: StateRead>(state: &S, record: &AnswerRecord) -> ServiceResult<Option<String>> {
+    let receipt = &record.receipt;
     let Some(model) = models::get(state, &receipt.model)?.filter(|model| model.release) else {
         return Ok(Some(format!("model {} is no release on the ledger", receipt.model)));
     };
@@ -79,7 +85,9 @@ fn of_model<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Option<
     if receipt.fee != terms.price {
         return Ok(Some(other_price(receipt.fee, terms.price)));
     }
-    for id in receipt.credits.iter().map(|credit| &credit.contribution) {
+    // Whoever has harmed is named as well: debts are of those behind the model.
+    let moved = record.output.influence.iter().map(|one| &one.contribution);
+    for id in receipt.credits.iter().map(|credit| &credit.contribution).chain(moved) {
         let is_behind = |known: &contributions::Contribution| {
             known.was_final_at(model.registered_height)
                 && model.snapshots.iter().any(|snapshot| snapshot.datanet == known.datanet)
@@ -164,7 +172,8 @@ mod tests {
 
     /// Why not, for each receipt settled at height 9,000.
     fn why(receipt: &Receipt) -> Option<String> {
-        contradiction(&ledger(), receipt, 9_000).unwrap()
+        let record = AnswerRecord { receipt: receipt.clone(), ..AnswerRecord::default() };
+        contradiction(&ledger(), &record, 9_000).unwrap()
     }
 
     #[test]

@@ -227,7 +227,8 @@ fn replays(model: &mut dyn Model, study: &Study<'_>, answers: &Rows) -> Result<V
     let mut all = Vec::new();
     for curvature in study.curvatures {
         let started = Instant::now();
-        let following = Following { column_of: columns.clone(), columns: records, curvature: *curvature };
+        let following =
+            Following { column_of: columns.clone(), columns: records, curvature: *curvature, left_out: false };
         // Through the table, because that is what a release ships.
         let names = (0..records).map(|record| record.to_string()).collect();
         let table = study.course.follow(model, following)?.replay.table(names)?;

@@ -7,6 +7,8 @@
 //!  a Dataset ──► text (a transformer) ──┘       │                     similarity, peers: who agrees with retraining?
 //!                                               └ convex              where influence is the truth
 //!
+//!  points ──► semivalues (tanh)                                      what pays, against Shapley values by retraining; names
+//!
 //!  attacked, attacked_text ──► attacks ──► Gain                       split, copy, steal, distort: what does it bring?
 //!    └ clusters                                                       near-duplicates count once
 //! ```
@@ -39,8 +41,10 @@ pub mod gauss_newton;
 pub mod network;
 pub mod peers;
 pub mod points;
+pub mod semivalues;
 pub mod similarity;
 pub mod small;
+pub mod tanh;
 pub mod text;
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use datanet_training::job::{Attribution, Method};
 use datanet_training::run::Gradient;
 
 use super::attribution_text::{self, Texts};
-use super::{Measure, attribution_attacks, attribution_peers};
+use super::{Measure, attribution_attacks, attribution_pay, attribution_peers};
 use crate::peer::{Python, PythonPackages};
 use crate::ui::Ui;
 
@@ -40,6 +40,8 @@ pub struct AttributionBench {
     pub data: Option<PathBuf>,
     /// Whether attacks are measured instead of methods.
     pub attacks: bool,
+    /// Seeds over which it is measured what pays, instead.
+    pub pay: Option<u64>,
     /// Attackers on the texts.
     pub attackers: usize,
     /// A record's gradient is at most so many times its batch's median; 0 for no bound, none for what a job ships with.
@@ -99,9 +101,10 @@ fn measure(
 ) -> Result<Vec<Measure>> {
     let (clip, mut measures) = (bench.clip(), Vec::new());
     if let Some(points) = points {
-        measures.extend(match bench.attacks {
-            true => attribution_attacks::on_digits(points, clip, ui)?,
-            false => on_digits(points, bench.subsets, clip, python, ui)?,
+        measures.extend(match (bench.pay, bench.attacks) {
+            (Some(seeds), _) => attribution_pay::on_digits(points, seeds, clip, ui)?,
+            (None, true) => attribution_attacks::on_digits(points, clip, ui)?,
+            (None, false) => on_digits(points, bench.subsets, clip, python, ui)?,
         });
     }
     if let Some(texts) = texts {

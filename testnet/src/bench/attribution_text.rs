@@ -13,8 +13,8 @@ use datanet_training::data::{Dataset as TrainingData, Example, Source, Task};
 use datanet_training::job::Job;
 use datanet_training::run::Gradient;
 
-use super::{Measure, attribution_peers};
 use super::attribution::{compared, find, reached, summary};
+use super::{Measure, attribution_peers};
 use crate::data::{Dataset, Kind, Record};
 use crate::network;
 use crate::peer::Python;
@@ -76,6 +76,7 @@ fn training(data: &Dataset) -> Result<TrainingData> {
         train: train.collect(),
         held_out: data.holdout.iter().filter_map(|record| example(record, 0)).collect(),
         sources: good.iter().map(|one| Source { name: one.name.clone() }).collect(),
+        parts: Vec::new(),
     };
     training.check()?;
     Ok(training)

@@ -11,7 +11,7 @@ use crate::network::Network;
 
 /// The commands that run agents, and those about agents on the ledger: here alone, since they move together.
 const RUNNER: &[&str] = &["agent"];
-const LEDGER: &[&str] = &["agents"];
+const LEDGER: &[&str] = &["agent"];
 
 /// The command of one node.
 #[derive(Debug, Clone)]

@@ -158,7 +158,7 @@ fn the_node_keys_and_accounts() {
     for role in ["contributor", "owner", "lineage", "validator", "storage", "treasury"] {
         wire::<Earnings>(&format!(
             r#"{{"earned":9,"claimed":4,"claimable":5,"pending":6,"next_final":7,"lines":[{{"node":"$ID","epoch":1,"role":"{role}","datanet":"$ID",
-            "contribution":"$ID","answers":2,"weight_ppm_sum":3,"amount":4,"why":"w"}}],"missing":[{{"node":"$ID","epochs":2,"reason":"r"}}]}}"#
+            "contribution":"$ID","answers":2,"weight_ppm_sum":3,"net":5,"amount":4,"why":"w"}}],"missing":[{{"node":"$ID","epochs":2,"reason":"r"}}]}}"#
         ));
     }
     wire::<Claims>(
@@ -379,7 +379,7 @@ fn answers_and_what_proves_and_pays_them() {
     );
     wire::<Attributed>(
         r#"{"receipt":"$ID","method":"span","proves":"p","tainted":false,"input":"i","answer":"a","gate":null,"contributions":[
-        {"contribution":"$ID","contributor":"$ADDR","value":-1,"weight":2}],"without":[{"contribution":"$ID","weight":1,
+        {"contribution":"$ID","contributor":"$ADDR","value":-1,"worth":0,"weight":2}],"without":[{"contribution":"$ID","weight":1,
         "effect":2,"label":null,"answer_changed":true}],"helpful":[{"contribution":"$ID","record":1,"value":2,"label":null,
         "text":"t"}],"harmful":[]}"#,
     );
@@ -394,7 +394,7 @@ fn answers_and_what_proves_and_pays_them() {
     wire::<Classifications>(&format!(
         r#"{{"object":"list","model":"m","model_id":"$ID","data":[{{"object":"classification","index":0,"label":"owl",
         "probabilities":[{{"label":"owl","probability":0.75}}],"fee":1,"receipt":{receipt},"attribution":"influence",
-        "tainted":false,"influence":[{{"contribution":"$ID","value":-1,"earned":2}}],"counterfactual":[
+        "tainted":false,"influence":[{{"contribution":"$ID","value":-1,"worth":2}}],"counterfactual":[
         {{"contributor":"$ADDR","contributions":["$ID"],"label":"owl","probabilities":[]}}]}}],"usage":{{"prompt_tokens":1,
         "total_tokens":1}}}}"#
     ));
@@ -426,7 +426,7 @@ fn answers_and_what_proves_and_pays_them() {
     for audit in ["null", audit] {
         wire::<Epochs>(&format!(
             r#"{{"epochs":[{{"id":"$ID-1","node":"$ID","epoch":1,"status":"open","final_at":7,"quorum":2,"attestations":1,
-            "keepers":["$ID"],"attest_by":9,"waits_for":"w","unkept":false,"challenges":1,"challenge":10,"height":3,
+            "keepers":["$ID"],"attest_by":9,"waits_for":"w","unkept":false,"carries":2,"challenges":1,"challenge":10,"height":3,
             "totals":{},"accounts":2,"root":"$ID","receipts":"$ID","statement":"$ID","audit":{audit}}}]}}"#,
             json_of(&datanet_types::epoch::EpochTotals::default())
         ));

@@ -51,7 +51,7 @@ impl Skill {
         ensure!(
             account == node.address,
             "the token acts for account {}, and agent {id}'s is {account}; let a key of the node run it (`datanet keys add NAME --account {account}`, \
-             `datanet agents grant {id} NAME --may open_channel`), and make the token for that key's name",
+             `datanet agent grant {id} NAME --may open_channel`), and make the token for that key's name",
             node.address
         );
         let params: ParamsView = node.client.get("/v1/params").await?;
