@@ -219,7 +219,8 @@ mod tests {
         #[test]
         fn a_name_is_an_order_or_none(name in "\\PC{0,90}|sale-[0-9a-f]{64}-[a-z]{0,4}") {
             if let Some(order) = order_of(&name) {
-                prop_assert!(name.starts_with(&format!("sale-{order}-")));
+                let prefix = format!("sale-{order}-");
+                prop_assert!(name.starts_with(&prefix));
             }
         }
     }
