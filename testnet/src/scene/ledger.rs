@@ -1,12 +1,15 @@
 //! Transactions as anybody would make them who has a key and no node of his own.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
 use datanet_types::{Action, Address, SignedTx, SigningKey, TxBody};
 use serde_json::{Value, json};
 
-use super::until;
+use super::{comet, until};
 use crate::api::Client;
+use crate::network::Network;
 
 /// Blocks in which a transaction has to be taken in.
 const PATIENCE: u64 = 200;
@@ -83,6 +86,34 @@ pub async fn post(client: &Client, signed: &Signed) -> Result<Result<String, Str
         Ok(sent) => Ok(Ok(sent["hash"].as_str().context("no hash")?.to_owned())),
         Err(error) if error.status().is_some_and(|status| (400..500).contains(&status)) => Ok(Err(error.to_string())),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Hands it to a node's CometBFT, as whoever is no user of that node does: what the node itself knows of it beforehand, by executing it on a copy, is passed over,
+/// and the ledger decides. Its hash, or why it is not taken.
+///
+/// # Errors
+/// When nobody answers.
+pub async fn broadcast(home: &Path, signed: &Signed) -> Result<Result<String, String>> {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(&signed.bytes);
+    let taken = comet::call(home, "broadcast_tx_sync", json!({ "tx": encoded })).await?;
+    if taken["code"].as_u64().unwrap_or_default() != 0 {
+        return Ok(Err(taken.to_string()));
+    }
+    Ok(Ok(taken["hash"].as_str().context("no hash")?.to_lowercase()))
+}
+
+/// [`send`], past the node: by its CometBFT.
+///
+/// # Errors
+/// When nobody answers, or it is in no block for long.
+pub async fn send_past(network: &Network, key: &SigningKey, account: Address, action: Action) -> Result<Sent> {
+    let client = super::node(network, 0)?;
+    let signed = sign(&client, network.chain_id(), key, account, action).await?;
+    let home = network.nodes().first().context("no node")?.home();
+    match broadcast(home, &signed).await? {
+        Ok(hash) => until("the transaction is in a block", async || look(&client, &hash, signed.id).await).await,
+        Err(why) => Ok(Sent::Refused(why)),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::api::Client;
 use crate::data::{Contributor, Record};
 use crate::network::Network;
 use crate::scene::cli::{Cli, number, text};
-use crate::scene::ledger::{Sent, random, send};
+use crate::scene::ledger::{Sent, random, send_past};
 use crate::scene::until;
 
 /// What came of one who cheats.
@@ -130,7 +130,7 @@ pub(super) async fn overspend(network: &Network) -> Result<(Player, Outcome)> {
     let expires_at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs() + 3_600;
     let open = OpenChannel { node, deposit: 2 * BUDGET, expires_at, voucher_key: None };
     let account: Address = address.parse()?;
-    let sent = send(&client, network.chain_id(), &key, account, Action::OpenChannel(open)).await?;
+    let sent = send_past(network, &key, account, Action::OpenChannel(open)).await?;
     let Sent::Failed(_) = sent else { bail!("a key of an agent spent more than its budget: {sent:?}") };
     let after = client.balance(&address).await?;
     let tried = format!(

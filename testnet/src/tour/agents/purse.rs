@@ -9,7 +9,7 @@ use futures::future::try_join_all;
 use super::Tour;
 use crate::scene::account;
 use crate::scene::cli::{number, text};
-use crate::scene::ledger::{Sent, Signed, look, post, random, send, sign};
+use crate::scene::ledger::{Sent, Signed, broadcast, look, random, send, send_past, sign};
 
 /// What all keys of an agent may spend in an hour.
 const BUDGET: u64 = DNT;
@@ -70,7 +70,8 @@ impl Tour {
     pub(super) async fn over_budget(&mut self) -> Result<String> {
         let key = self.sub_key(&[]).await?;
         let before = self.client(0)?.balance(&self.agent.account).await?;
-        let paid = self.signed(&key, self.transfer(BUDGET + 1).await?).await?;
+        let transfer = self.transfer(BUDGET + 1).await?;
+        let paid = send_past(&self.network, &key, self.agent.address()?, transfer).await?;
         let Sent::Failed(said) = paid else { bail!("more than the budget was paid: {paid:?}") };
         ensure!(said.contains("budget"), "{said}");
         let lost = before.saturating_sub(self.client(0)?.balance(&self.agent.account).await?);
@@ -104,12 +105,13 @@ impl Tour {
         self.agent = self.new_agent("ten").await?;
         let key = self.sub_key(&[]).await?;
         let (client, chain, address) = (self.client(0)?, self.network.chain_id(), self.agent.address()?);
-        let (clients, before) = (self.network.clients()?, client.balance(&self.agent.account).await?);
+        let before = client.balance(&self.agent.account).await?;
         let mut signed: Vec<Signed> = Vec::new();
         for _ in 0..REPLICAS {
             signed.push(sign(&client, chain, &key, address, self.transfer(EACH).await?).await?);
         }
-        let posts = signed.iter().enumerate().map(|(n, signed)| post(&clients[n % clients.len()], signed));
+        let nodes = self.network.nodes();
+        let posts = signed.iter().enumerate().map(|(n, signed)| broadcast(nodes[n % nodes.len()].home(), signed));
         let hashes = try_join_all(posts).await?;
         let own = client.status().await?.account;
         for _ in 0..FENCES {
