@@ -122,6 +122,7 @@ fn training_data(data: &Dataset, learns_from: impl Fn(&Contributor) -> bool) -> 
         train: contributors.iter().enumerate().flat_map(records).collect(),
         held_out: data.holdout.iter().map(|record| example(record, 0)).collect(),
         sources: contributors.iter().map(|contributor| Source { name: contributor.name.clone() }).collect(),
+        parts: Vec::new(),
     };
     training.check()?;
     Ok(training)

@@ -14,10 +14,10 @@ use super::market;
 use crate::support::{CHAIN, address, key};
 
 /// Opened the datanet that the agent is made from.
-const SUPPLIER: u8 = 5;
+pub(super) const SUPPLIER: u8 = 5;
 const PAYER: u8 = 6;
 const FEES: Amount = 1_000_000;
-const FLOOR_BPS: u32 = 4_000;
+pub(super) const FLOOR_BPS: u32 = 4_000;
 
 fn datanet() -> Asset {
     Asset::Datanet(DatanetId::derive(CHAIN, &address(SUPPLIER), "source"))
@@ -32,7 +32,7 @@ fn with(suppliers: Vec<Supplier>) -> UpdateAgent {
 }
 
 /// An agent that sells, with a datanet as its supplier.
-fn world() -> Agency {
+pub(super) fn world() -> Agency {
     let mut agency = Agency::new(0);
     let create = market::datanet("source");
     agency.done(SUPPLIER, Action::CreateDatanet(create));
@@ -42,7 +42,7 @@ fn world() -> Agency {
 }
 
 /// A serving node of this account, which the owner speaks for.
-fn sells_as(agency: &mut Agency, of: Address, seed: u8) {
+pub(super) fn sells_as(agency: &mut Agency, of: Address, seed: u8) {
     let node = key(seed);
     let proof = node.sign(&RegisterNode::sign_bytes(CHAIN, &of, &node.node_key()));
     let (roles, name) = (role::SERVING, "n".to_owned());
@@ -69,11 +69,12 @@ fn epoch(agency: &mut Agency, of: Address, seed: u8, number: u64) -> bytes::Byte
         accounts: 0,
         receipts: Digest([8; 32]),
         params: 0,
+        carries: None,
     };
     agency.sign_for(of, OWNER, Action::SettleEpoch(settle), 0)
 }
 
-fn supplied(agency: &Agency) -> Amount {
+pub(super) fn supplied(agency: &Agency) -> Amount {
     accounts::balance(&agency.chain.ledger.reader(), address(SUPPLIER)).unwrap()
 }
 

@@ -266,6 +266,7 @@ impl Serving {
             accounts,
             receipts: self.receipts,
             params: self.params,
+            carries: None,
         }
     }
 

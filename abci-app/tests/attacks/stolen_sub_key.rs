@@ -185,6 +185,7 @@ fn a_channel_takes_no_more_than_the_budget_and_its_own_key_signs_for_it() {
             accounts: 1,
             receipts: datanet_types::Digest([8; 32]),
             params: 0,
+            carries: None,
         })
     };
     for (signer, expected) in [(THIEF, code::VOUCHER), (VICTIM, code::VOUCHER), (SUB_KEY, code::OK)] {

@@ -44,6 +44,7 @@ fn whoever_serves_without_a_stake_keeps_no_judge_from_its_deadline() {
             accounts: 1,
             receipts: Digest([8; 32]),
             params: 0,
+            carries: None,
         };
         signed(STUFFER, &TxBody { tip: TIP, gas_limit: 400_000, ..body(Action::SettleEpoch(action), expiry, nonce) })
     };

@@ -70,6 +70,7 @@ impl Trading {
             accounts: 1,
             receipts: Digest([8; 32]),
             params: 0,
+            carries: None,
         };
         self.done(seller, Action::SettleEpoch(settle));
         let proof = prove(&[leaf], 0).unwrap().unwrap();

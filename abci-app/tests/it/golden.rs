@@ -214,6 +214,7 @@ fn settle(channel: ChannelId, epoch: u64) -> Action {
         accounts: leaves.len() as u64,
         receipts: Digest([78; 32]),
         params: 0,
+        carries: None,
     })
 }
 

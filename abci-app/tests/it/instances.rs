@@ -235,6 +235,7 @@ impl Crowd {
             accounts: 1,
             receipts: Digest([8; 32]),
             params: versions::number(&reader).unwrap(),
+            carries: None,
         }))
     }
 }

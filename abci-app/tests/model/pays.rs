@@ -132,6 +132,7 @@ impl World {
             accounts,
             receipts: receipts_root,
             params,
+            carries: None,
         };
         (settle.receipts != Digest::ZERO).then_some((who, Action::SettleEpoch(settle)))
     }

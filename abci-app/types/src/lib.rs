@@ -49,6 +49,7 @@ pub mod finding;
 pub mod id;
 pub mod key;
 pub mod merkle;
+pub mod netting;
 pub mod paged_tree;
 pub mod ppm;
 pub mod quote;

@@ -1,6 +1,7 @@
 //! The proof that comes with an answer: which contributions carried it, with which weight, and who is paid what.
 
 mod head;
+pub mod sale;
 
 use std::collections::BTreeMap;
 
@@ -14,11 +15,14 @@ use crate::ppm::Ppm;
 use crate::{Address, ChannelId, ContributionId, DatanetId, Digest, ModelId, NodeKey, ReceiptId};
 
 pub use head::ReceiptHead;
+pub use sale::{Sale, Supplied};
 
 /// Longest answer record in bytes.
 pub const MAX_ANSWER_RECORD_BYTES: usize = 1024 * 1024;
 /// Most contributions whose influence an answer names.
 pub const MAX_INFLUENCES: usize = 4_096;
+/// The largest worth of a contribution for an answer, in parts per billion: ten units of log-odds. No answer is worth more to an epoch.
+pub const MAX_WORTH: i64 = 10_000_000_000;
 /// Most contributions that an answer leaves out because they could not be had.
 pub const MAX_MISSING: usize = 256;
 
@@ -35,6 +39,8 @@ pub enum Method {
     Influence = 1,
     /// What the generated text repeats word for word: [`AskOutput::spans`]. It proves a match, not influence.
     Span = 2,
+    /// Nobody's weight: an agent made it from answers that it bought, whose receipts say whose data carried them: [`Receipt::sale`].
+    Composed = 3,
 }
 
 /// How a completion was drawn. All of it in whole numbers, so that another node draws the same.
@@ -138,10 +144,11 @@ pub struct Influence {
     /// By how much the answer's loss would rise without it, in parts per billion: positive helped, negative harmed.
     #[prost(sint64, tag = "2")]
     pub value: i64,
-    /// What its records earn by the answer, in parts per billion: the credits follow from it. Records earn group by group,
-    /// whoever gave them, so this is no function of the value.
-    #[prost(uint64, tag = "3")]
-    pub earned: u64,
+    /// What pays, in parts per billion, with its sign: by how much the answer's log-odds rise by the contribution, in the mean over random
+    /// halves of the data, and so no function of the value by all of it. At most [`MAX_WORTH`] either way. Above zero it is the
+    /// share that is to be expected; what is paid follows from the sums of an epoch ([`crate::netting`]).
+    #[prost(sint64, tag = "4")]
+    pub worth: i64,
 }
 
 /// A stretch of generated text that a contribution holds word for word.
@@ -287,6 +294,14 @@ pub struct Receipt {
     #[prost(uint64, tag = "17")]
     #[serde(default)]
     pub params: u64,
+    /// Method composed: the agent that sold it, and what it is made of.
+    #[prost(message, optional, tag = "30")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sale: Option<Sale>,
+    /// The sale that it was bought for, where its payer said so: [`Sale::order`].
+    #[prost(message, optional, tag = "31")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Digest>,
 }
 
 /// A receipt with the question and the answer it speaks of, as stored in the blob store: its hash is the receipt's id,
@@ -342,6 +357,9 @@ pub enum ReceiptError {
     /// The tokens of a completion are not as many as it says.
     #[error("the receipt's answer has other tokens than it counts")]
     Tokens,
+    /// Not what a receipt of an agent's answer may be.
+    #[error("the receipt of an agent's answer {0}")]
+    Sale(&'static str),
 }
 
 impl From<BadSignature> for ReceiptError {
@@ -402,6 +420,7 @@ impl AnswerRecord {
         }
         check_weights(&receipt.credits)?;
         check_missing(receipt)?;
+        sale::check(receipt)?;
         check_basis(receipt, &record.output)?;
         check_tokens(&record)?;
         let split: u128 = receipt.split.parts().iter().map(|part| u128::from(*part)).sum();
@@ -440,10 +459,11 @@ fn check_missing(receipt: &Receipt) -> Result<(), ReceiptError> {
     if ordered && may && missing.len() <= MAX_MISSING { Ok(()) } else { Err(ReceiptError::Missing) }
 }
 
-/// The weights that follow from influences: what was earned shares the whole in proportion, by largest remainder;
-/// ordered by contribution. Empty if nothing earned.
+/// The weights that follow from influences: worth above zero shares the whole in proportion, by largest remainder;
+/// ordered by contribution. Empty if nothing is worth anything. They say what is to be expected: see [`crate::netting`].
 pub fn influence_weights(influence: &[Influence]) -> Vec<(ContributionId, Ppm)> {
-    weights_of(influence.iter().map(|influence| (influence.contribution, influence.earned)))
+    let above = |influence: &Influence| u64::try_from(influence.worth).unwrap_or(0);
+    weights_of(influence.iter().map(|influence| (influence.contribution, above(influence))))
 }
 
 /// The weights that follow from matches: each contribution has the sum of its matches' weights.
@@ -470,10 +490,15 @@ fn check_basis(receipt: &Receipt, output: &AskOutput) -> Result<(), ReceiptError
             let plain = output.influence.is_empty() && output.spans.is_empty() && output.scores.is_empty();
             return if plain { Ok(()) } else { Err(ReceiptError::Basis("passages")) };
         }
+        Ok(Method::Composed) => {
+            let said = AskOutput { answer: output.answer.clone(), ..AskOutput::default() };
+            return if said == *output { Ok(()) } else { Err(ReceiptError::Basis("words")) };
+        }
         Ok(Method::Influence) => {
             let ordered =
                 output.influence.windows(2).all(|pair| matches!(pair, [a, b] if a.contribution < b.contribution));
-            if !ordered || output.influence.len() > MAX_INFLUENCES {
+            let bounded = output.influence.iter().all(|one| (-MAX_WORTH..=MAX_WORTH).contains(&one.worth));
+            if !ordered || !bounded || output.influence.len() > MAX_INFLUENCES {
                 return Err(ReceiptError::Basis("influences"));
             }
             (influence_weights(&output.influence), "influences")

@@ -85,9 +85,13 @@ pub struct EarningView {
     pub contribution: Option<ContributionId>,
     /// Answers that rest on it.
     pub answers: u64,
-    /// Sum of its weights in those answers, in parts per million.
+    /// Sum of its weights in those answers, in parts per million; of what was netted (`net` is above 0), its share of what was left.
     #[schema(value_type = u64)]
     pub weight_ppm_sum: Ppm,
+    /// What was left of its worth over those answers, harm and debts taken from help, in millionths of log-odds times base units of fees; 0
+    /// where each answer paid by itself.
+    #[serde(default)]
+    pub net: u64,
     /// Base units.
     pub amount: Amount,
     /// The datanet or model that earned it for its owner, as `datanet:ID` or `model:ID`; absent where the account earned it itself.

@@ -17,7 +17,11 @@ pub struct Part {
     pub contributor: Option<Address>,
     /// By how much the answer's loss would rise without it, in parts per billion; negative harmed. Method influence only.
     pub value: Option<i64>,
-    /// Its share of the contributors' pay, in parts per million.
+    /// What pays: by how much the answer's log-odds rise by it in the mean over random halves of the data, in parts per billion, with its sign. An epoch's
+    /// pay follows from the sums of these, harm taken from help. Method influence only.
+    #[serde(default)]
+    pub worth: Option<i64>,
+    /// Its share of the contributors' pay, in parts per million; by method influence, the share that is to be expected by this answer alone.
     #[schema(value_type = u64)]
     pub weight: Ppm,
 }

@@ -81,6 +81,9 @@ pub struct EpochView {
     pub waits_for: Option<String>,
     /// Whether it is void because too few kept its statement in time.
     pub unkept: bool,
+    /// The epoch whose debts its statement begins with; absent if it begins with none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carries: Option<u64>,
     /// How often it was challenged.
     pub challenges: u32,
     /// What challenging it now would cost, in base units; none if it can't be.

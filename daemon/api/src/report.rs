@@ -128,6 +128,9 @@ pub struct InAnswers {
     pub harmed: u64,
     /// The sum of its effects on their loss, in parts per billion; negative: it harmed on the whole.
     pub influence: i64,
+    /// The sum of its worth for them, in parts per billion of log-odds: what it does in the mean over random halves of the data, with its sign.
+    #[serde(default)]
+    pub worth: i64,
 }
 
 /// What a model lost when it was trained again without a contributor.

@@ -140,6 +140,7 @@ fn skill(one: Served) -> AgentSkill {
         What::Datanet => ("ask", "Ask", "POST /v1/ask, or the tool ask", "datanet"),
         What::Classifier => ("classify", "Classify by", "POST /v1/classify, or the tool classify", "model"),
         What::Decoder => ("complete", "Write by", "POST /v1/chat/completions", "model"),
+        What::Agent => ("service", "Ask the agent", "POST /v1/agents/{agent}/ask", "agent"),
     };
     let price = if price == 0 { "nothing".to_owned() } else { display(price) };
     let about = line(&description);

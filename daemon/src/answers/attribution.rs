@@ -57,6 +57,7 @@ impl Answers {
                 self.passages(&record).await?
             }
             Method::Span => self.matches(&record).await?,
+            Method::Composed => Vec::new(),
             Method::Influence => {
                 let served = self.models.in_memory(&record.receipt.model).await?;
                 shown = shown.filter(|_| served.is_attributed());
@@ -191,15 +192,17 @@ fn parts(record: &AnswerRecord) -> Vec<Part> {
                 contribution: influence.contribution,
                 contributor: credit(&influence.contribution).map(|credit| credit.contributor),
                 value: Some(influence.value),
+                worth: Some(influence.worth),
                 weight: credit(&influence.contribution).map_or(Ppm::ZERO, |credit| credit.weight),
             });
             part.collect()
         }
-        Method::Retrieval | Method::Span => {
+        Method::Retrieval | Method::Span | Method::Composed => {
             let part = credits.iter().map(|credit| Part {
                 contribution: credit.contribution,
                 contributor: Some(credit.contributor),
                 value: None,
+                worth: None,
                 weight: credit.weight,
             });
             part.collect()
@@ -234,6 +237,9 @@ fn words(method: Option<Method>) -> (&'static str, &'static str) {
         Some(Method::Influence) => {
             "to first order, how the answer's loss would change had the model been trained without a contribution; the release's gate says how well that agrees with real retraining"
         }
+        Some(Method::Composed) => {
+            "an agent made the answer from answers that it bought: each of its suppliers' receipts says whose data carried that"
+        }
         Some(Method::Span) => "the answer repeats these stretches word for word; a match, not influence",
     };
     (method.map_or("none", name), proves)
@@ -245,6 +251,7 @@ pub fn name(method: Method) -> &'static str {
         Method::Retrieval => "retrieval",
         Method::Influence => "influence",
         Method::Span => "span",
+        Method::Composed => "composed",
     }
 }
 
@@ -260,15 +267,15 @@ mod tests {
         let id = |n| ContributionId([n; 32]);
         let credit = Credit { contribution: id(1), contributor: Address([1; 20]), weight: Ppm::ONE };
         let influence = vec![
-            Influence { contribution: id(1), value: 5, earned: 5 },
-            Influence { contribution: id(2), value: -7, earned: 0 },
+            Influence { contribution: id(1), value: 5, worth: 6 },
+            Influence { contribution: id(2), value: -7, worth: -8 },
         ];
         let record = AnswerRecord {
             receipt: Receipt { method: Method::Influence as i32, credits: vec![credit], ..Receipt::default() },
             output: AskOutput { influence, ..AskOutput::default() },
             ..AnswerRecord::default()
         };
-        let shown: Vec<_> = parts(&record).into_iter().map(|part| (part.value, part.weight)).collect();
-        assert_eq!(shown, [(Some(5), Ppm::ONE), (Some(-7), Ppm::ZERO)]);
+        let shown: Vec<_> = parts(&record).into_iter().map(|part| (part.value, part.worth, part.weight)).collect();
+        assert_eq!(shown, [(Some(5), Some(6), Ppm::ONE), (Some(-7), Some(-8), Ppm::ZERO)]);
     }
 }

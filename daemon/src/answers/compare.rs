@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use datanet_data::retrieval::TOLERANCE;
 use datanet_inference::generate::Apart;
-use datanet_types::receipt::{AskOutput, influence_weights, span_weights};
+use datanet_types::receipt::{AskOutput, Influence, influence_weights, span_weights};
 use datanet_types::{ContributionId, Ppm};
 
 use crate::error::ServiceResult;
@@ -65,18 +65,26 @@ pub(super) fn compare(
     if difference > TOLERANCE {
         return Ok(Comparison::Other(format!("{difference} of the weight lie elsewhere")));
     }
-    let other = other_values(claimed, found, &is_revoked)?;
+    let done = other_values(claimed, found, |one| one.value, &is_revoked)?;
+    let worth = other_values(claimed, found, |one| one.worth, &is_revoked)?;
+    let other = match (done, worth) {
+        (true, _) => Some("the contributions did not do what the answer says of them".to_owned()),
+        (_, true) => Some("the contributions are not worth what the answer says of them".to_owned()),
+        _ => None,
+    };
     Ok(other.map_or(Comparison::Within(difference), Comparison::Other))
 }
 
-/// What each contribution is said to have done must be what it did: pay does not follow from it, and people read it.
+/// Whether what is said of each contribution is not so, within the tolerance: what it did, which people read, and what it is worth, harm included, from which
+/// pay follows.
 fn other_values(
     claimed: &AskOutput,
     found: &AskOutput,
+    said: impl Fn(&Influence) -> i64,
     is_revoked: &impl Fn(&ContributionId) -> ServiceResult<bool>,
-) -> ServiceResult<Option<String>> {
+) -> ServiceResult<bool> {
     let values = |output: &AskOutput| -> BTreeMap<ContributionId, i64> {
-        output.influence.iter().map(|influence| (influence.contribution, influence.value)).collect()
+        output.influence.iter().map(|influence| (influence.contribution, said(influence))).collect()
     };
     let (theirs, ours) = (values(claimed), values(found));
     let (mut apart, mut all) = (0u64, 0u64);
@@ -90,8 +98,7 @@ fn other_values(
     }
     // A billionth a contribution is rounding.
     let rounding = theirs.len().max(ours.len()) as u64;
-    let other = apart > TOLERANCE.of(all).saturating_add(rounding);
-    Ok(other.then(|| "the contributions did not do what the answer says of them".to_owned()))
+    Ok(apart > TOLERANCE.of(all).saturating_add(rounding))
 }
 
 fn excerpt(text: &str) -> String {
@@ -130,15 +137,11 @@ fn distance(a: &BTreeMap<ContributionId, Ppm>, b: &BTreeMap<ContributionId, Ppm>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datanet_types::receipt::{Influence, LabelScore};
+    use datanet_types::receipt::LabelScore;
 
     fn output(values: &[(u8, i64)], probability: u64) -> AskOutput {
-        let earned = |value: &i64| u64::try_from(*value).unwrap_or(0);
-        let influence = |(n, value): &(u8, i64)| Influence {
-            contribution: ContributionId([*n; 32]),
-            value: *value,
-            earned: earned(value),
-        };
+        let influence =
+            |(n, value): &(u8, i64)| Influence { contribution: ContributionId([*n; 32]), value: *value, worth: *value };
         AskOutput {
             label: Some("a".into()),
             answer: "a".into(),
@@ -183,6 +186,8 @@ mod tests {
         let mut found = claimed.clone();
         found.influence[1].value = -510;
         assert_eq!(verdict(&claimed, &found), Comparison::Within(Ppm::ZERO));
+        found.influence[1].worth = -5_000;
+        assert!(matches!(verdict(&claimed, &found), Comparison::Other(what) if what.contains("not worth")));
         found.influence[1].value = -50_000;
         assert!(matches!(verdict(&claimed, &found), Comparison::Other(what) if what.contains("did not do")));
     }

@@ -58,8 +58,8 @@ impl Answers {
     fn moved(&self, served: &ServedModel, owners: &Owners, explanation: Explanation) -> ServiceResult<Moved> {
         let revoked = self.chain.revoked_of(&served.release)?;
         let values: Vec<i64> = explanation.values.iter().map(|value| billionths(*value)).collect();
-        let earned = by_contribution(owners, &explanation.earned);
-        let influence = served.release.spread(&values, &earned, |id| revoked.contains(id));
+        let worth = by_contribution(owners, &explanation.pay);
+        let influence = served.release.spread(&values, &worth, |id| revoked.contains(id));
         Ok(Moved { influence, records: explanation.records })
     }
 }
@@ -69,12 +69,15 @@ fn billionths(value: f32) -> i64 {
     (f64::from(value) * 1e9).round() as i64
 }
 
-/// What each group has earned, shared by its records.
-fn by_contribution(groups: &Owners, earned: &[f32]) -> BTreeMap<ContributionId, u64> {
-    let mut shares: BTreeMap<ContributionId, u64> = BTreeMap::new();
-    for (owners, earned) in groups.iter().zip(earned) {
+/// What each contribution is worth for the answer, with its sign: its column's value; those who share one have it by
+/// their records.
+fn by_contribution(columns: &Owners, values: &[f32]) -> BTreeMap<ContributionId, i64> {
+    let mut shares: BTreeMap<ContributionId, i64> = BTreeMap::new();
+    for (owners, value) in columns.iter().zip(values) {
+        let worth = billionths(*value);
         let records: Vec<u64> = owners.iter().map(|(_, records)| *records).collect();
-        for ((owner, _), share) in owners.iter().zip(split(u64::try_from(billionths(*earned)).unwrap_or(0), &records)) {
+        for ((owner, _), share) in owners.iter().zip(split(worth.unsigned_abs(), &records)) {
+            let share = i64::try_from(share).unwrap_or(i64::MAX).saturating_mul(worth.signum());
             let sum = shares.entry(*owner).or_default();
             *sum = sum.saturating_add(share);
         }
@@ -87,10 +90,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_group_earns_is_shared_by_its_records() {
+    fn a_columns_value_is_shared_by_records_with_its_sign() {
         let id = |n: u8| ContributionId([n; 32]);
         let groups = [vec![(id(1), 3), (id(2), 1)], vec![(id(2), 2)], vec![(id(3), 1)]];
-        let shared = by_contribution(&groups, &[4e-9, 5e-9, 0.0]);
-        assert_eq!(shared, BTreeMap::from([(id(1), 3), (id(2), 6), (id(3), 0)]));
+        let shared = by_contribution(&groups, &[4e-9, 5e-9, -3e-9]);
+        assert_eq!(shared, BTreeMap::from([(id(1), 3), (id(2), 6), (id(3), -3)]));
     }
 }

@@ -87,6 +87,7 @@ fn count(sum: &mut InAnswers, record: &AnswerRecord, id: &ContributionId) {
     }
     if let Some(moved) = record.output.influence.iter().find(|influence| influence.contribution == *id) {
         sum.influence = sum.influence.saturating_add(moved.value);
+        sum.worth = sum.worth.saturating_add(moved.worth);
         sum.helped += u64::from(moved.value > 0);
         sum.harmed += u64::from(moved.value < 0);
     }
@@ -221,7 +222,7 @@ mod tests {
                 ..Receipt::default()
             },
             output: AskOutput {
-                influence: vec![Influence { contribution: id(1), value, earned: 1 }],
+                influence: vec![Influence { contribution: id(1), value, worth: value * 2 }],
                 ..AskOutput::default()
             },
             ..AnswerRecord::default()
@@ -232,6 +233,6 @@ mod tests {
         }
         count(&mut sum, &AnswerRecord::default(), &id(1));
         assert_eq!((sum.read, sum.credited, sum.pay), (4, 3, 450));
-        assert_eq!((sum.helped, sum.harmed, sum.influence), (1, 2, -3));
+        assert_eq!((sum.helped, sum.harmed, sum.influence, sum.worth), (1, 2, -3, -6));
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use datanet_p2p::TagKind;
-use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, Receipt};
+use datanet_types::netting::Nets;
+use datanet_types::receipt::{AnswerRecord, AskOutput, MAX_ANSWER_RECORD_BYTES, Receipt};
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Address, Amount};
@@ -113,10 +114,11 @@ impl Billing {
         let voucher = if fee == 0 { None } else { self.final_voucher(&held.by, fee)? };
         receipt.split = held.params.params.fee_shares.split(fee);
         receipt.params = held.params.number;
+        receipt.order = held.order;
         receipt.sequence = self.sequence.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         receipt.channel = voucher.as_ref().map(|(voucher, _)| voucher.channel);
         receipt.cumulative = voucher.as_ref().map_or(0, |(voucher, _)| voucher.cumulative);
-        let mut charge = self.charge_of(&receipt, voucher, held)?;
+        let mut charge = self.charge_of(&receipt, &output, voucher, held)?;
         let sequence = receipt.sequence;
         let record = AnswerRecord::sign(receipt, input, output, self.identity.secret());
         charge.settled = SettledReceipt::of(&record);
@@ -143,6 +145,7 @@ impl Billing {
     fn charge_of(
         &self,
         receipt: &Receipt,
+        output: &AskOutput,
         voucher: Option<(SignedVoucher, Amount)>,
         held: &Held,
     ) -> ServiceResult<Charge> {
@@ -152,7 +155,8 @@ impl Billing {
         let spends = if voucher.is_some() { spends(&held.by) } else { Vec::new() };
         let (voucher, expected) = voucher.map_or((None, 0), |(voucher, expected)| (Some(voucher), expected));
         let totals = owed::totals(receipt, &lines);
-        Ok(Charge { payer, voucher, expected, spends, totals, lines, settled: None, params: receipt.params })
+        let nets = Nets::of(receipt, &output.influence);
+        Ok(Charge { payer, voucher, expected, spends, totals, lines, nets, settled: None, params: receipt.params })
     }
 }
 

@@ -12,8 +12,8 @@ use super::Billing;
 use super::payees::{self, Payees};
 use super::sources::{self, IN_ALL, Source};
 use super::statements::Purpose;
-use crate::db::accruals::EarningLine;
 pub use crate::db::accruals::EarningRole;
+use crate::db::accruals::{Earning, EarningLine};
 use crate::error::ServiceResult;
 
 /// Epochs without money left that are read for one node at most, the latest. Only what was claimed stands there.
@@ -68,8 +68,10 @@ pub struct EarningView {
     pub contribution: Option<ContributionId>,
     /// Answers that rest on it.
     pub answers: u64,
-    /// Sum of its weights in those answers.
+    /// Sum of its weights in those answers; of what was netted, its share of what was left.
     pub weight_ppm_sum: Ppm,
+    /// What was left of its worth, harm taken from help, in base units times millionths; 0 where nothing was netted.
+    pub net: u64,
     /// Base units.
     pub amount: Amount,
     /// The datanet or model that earned it for its owner, if it was none of the account's own doing.
@@ -200,13 +202,17 @@ fn views(epoch: &Epoch, lines: Vec<EarningLine>, payees: &Payees) -> impl Iterat
         contribution: key.contribution,
         answers: earning.answers,
         weight_ppm_sum: earning.weight,
+        net: earning.net,
         amount: earning.amount,
         asset,
         why: match (key.role, asset) {
             (EarningRole::Owner, Some(Asset::Datanet(_))) => {
                 format!("your datanet was asked {}", counted(earning.answers, "question", "questions"))
             }
-            _ => why(key.role, key.contribution.as_ref(), earning.answers, earning.weight),
+            (EarningRole::Owner, Some(Asset::Agent(_))) => {
+                format!("your agent sold {}", counted(earning.answers, "answer", "answers"))
+            }
+            _ => why(key.role, key.contribution.as_ref(), &earning),
         },
     })
 }
@@ -215,7 +221,8 @@ fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-fn why(role: EarningRole, contribution: Option<&ContributionId>, answers: u64, weight: Ppm) -> String {
+fn why(role: EarningRole, contribution: Option<&ContributionId>, earning: &Earning) -> String {
+    let Earning { answers, weight, net, .. } = *earning;
     // An epoch with more reasons than a statement lists has those of all contributions in one.
     let what = contribution.map_or("contributions".to_owned(), |id| {
         format!("contribution {}", id.to_hex().chars().take(8).collect::<String>())
@@ -223,6 +230,13 @@ fn why(role: EarningRole, contribution: Option<&ContributionId>, answers: u64, w
     let plural = if answers == 1 { "answer" } else { "answers" };
     let percent = weight.0.checked_div(answers).unwrap_or(0) / 10_000;
     match role {
+        // Of what was netted there is one share over all of them.
+        EarningRole::Contributor if net > 0 => {
+            let (share, left) = (weight.0 as f64 / 10_000.0, net as f64 / 1e6);
+            format!(
+                "{what} moved {answers} {plural}; harm taken from help, {left:.3} base units of worth were left of it, {share:.2} % of all that was"
+            )
+        }
         EarningRole::Contributor => {
             format!("{what} carried {answers} {plural}, {percent} % of each on average")
         }

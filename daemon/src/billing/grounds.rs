@@ -3,10 +3,11 @@
 use datanet_ledger::component::{channels, contributions, datanets, models};
 use datanet_ledger::state::StateRead;
 use datanet_types::amount::display;
-use datanet_types::receipt::{Method, Receipt};
+use datanet_types::receipt::{AnswerRecord, Method, Receipt};
 use datanet_types::release::DataSnapshot;
 use datanet_types::{Amount, ContributionId, DatanetId};
 
+use super::sale;
 use super::terms::terms;
 use crate::error::ServiceResult;
 
@@ -17,13 +18,19 @@ const LAG: u64 = 1_000;
 ///
 /// # Errors
 /// When the ledger cannot be read.
-pub fn contradiction<S: StateRead>(state: &S, receipt: &Receipt, settled_height: u64) -> ServiceResult<Option<String>> {
+pub fn contradiction<S: StateRead>(
+    state: &S,
+    record: &AnswerRecord,
+    settled_height: u64,
+) -> ServiceResult<Option<String>> {
+    let receipt = &record.receipt;
     if receipt.height > settled_height {
         return Ok(Some(format!("it is of height {}, and was settled at {settled_height}", receipt.height)));
     }
     match receipt.method() {
         Method::Retrieval => of_retrieval(state, receipt),
-        Method::Influence | Method::Span => of_model(state, receipt),
+        Method::Influence | Method::Span => of_model(state, record),
+        Method::Composed => sale::of_sale(state, receipt),
     }
 }
 
@@ -39,11 +46,8 @@ fn of_retrieval<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Opt
         return Ok(Some(format!("model {} is a release, and embeds no datanet", receipt.model)));
     }
     // What was searched is what there was when it was asked, which was not before there was a channel to pay by.
-    let channel = receipt.channel.map(|id| channels::get(state, &id)).transpose()?.flatten();
-    let opened = channel.map_or(0, |channel| channel.opened_height);
-    if receipt.height.saturating_add(LAG) < opened {
-        let height = receipt.height;
-        return Ok(Some(format!("it is of height {height}, long before its channel was opened at {opened}")));
+    if let Some(why) = before_its_channel(state, receipt)? {
+        return Ok(Some(why));
     }
     let named = receipt.credits.iter().map(|credit| &credit.contribution).chain(&receipt.missing);
     for id in named {
@@ -56,7 +60,17 @@ fn of_retrieval<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Opt
     Ok(None)
 }
 
-fn of_model<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Option<String>> {
+/// Whether it is said to be of long before there was a channel to pay it by.
+pub(super) fn before_its_channel<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Option<String>> {
+    let channel = receipt.channel.map(|id| channels::get(state, &id)).transpose()?.flatten();
+    let opened = channel.map_or(0, |channel| channel.opened_height);
+    let height = receipt.height;
+    Ok((height.saturating_add(LAG) < opened)
+        .then(|| format!("it is of height {height}, long before its channel was opened at {opened}")))
+}
+
+fn of_model<S: StateRead>(state: &S, record: &AnswerRecord) -> ServiceResult<Option<String>> {
+    let receipt = &record.receipt;
     let Some(model) = models::get(state, &receipt.model)?.filter(|model| model.release) else {
         return Ok(Some(format!("model {} is no release on the ledger", receipt.model)));
     };
@@ -71,7 +85,9 @@ fn of_model<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Option<
     if receipt.fee != terms.price {
         return Ok(Some(other_price(receipt.fee, terms.price)));
     }
-    for id in receipt.credits.iter().map(|credit| &credit.contribution) {
+    // Whoever has harmed is named as well: debts are of those behind the model.
+    let moved = record.output.influence.iter().map(|one| &one.contribution);
+    for id in receipt.credits.iter().map(|credit| &credit.contribution).chain(moved) {
         let is_behind = |known: &contributions::Contribution| {
             known.was_final_at(model.registered_height)
                 && model.snapshots.iter().any(|snapshot| snapshot.datanet == known.datanet)
@@ -156,7 +172,8 @@ mod tests {
 
     /// Why not, for each receipt settled at height 9,000.
     fn why(receipt: &Receipt) -> Option<String> {
-        contradiction(&ledger(), receipt, 9_000).unwrap()
+        let record = AnswerRecord { receipt: receipt.clone(), ..AnswerRecord::default() };
+        contradiction(&ledger(), &record, 9_000).unwrap()
     }
 
     #[test]

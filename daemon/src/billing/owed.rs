@@ -1,23 +1,25 @@
-//! Who earns what from one answer.
+//! Who earns what: from one answer, and from what of an epoch is netted.
 
 use std::collections::BTreeMap;
 
 use datanet_ledger::component::params::versions;
 use datanet_ledger::component::{Params, contributions, datanets, models, params, validation};
 use datanet_ledger::state::StateRead;
-use datanet_types::epoch::EpochTotals;
+use datanet_types::epoch::{EpochTotals, FeeSplit};
+use datanet_types::netting::{self, Netted, Pot, Share, Shared};
 use datanet_types::receipt::{Credit, Receipt};
 use datanet_types::split::split;
-use datanet_types::{Account, Address, Amount, Asset, DatanetId, Ppm};
+use datanet_types::{Account, Address, Amount, Asset, ContributionId, DatanetId, Ppm};
 
-use crate::db::accruals::{Earning, EarningKey, EarningLine, EarningRole};
+use crate::db::accruals::{self, Earning, EarningKey, EarningLine, EarningRole};
 use crate::error::ServiceResult;
 
 /// The account of what nobody is there to earn. The ledger pays that to the treasury, which is no user's, at once and without a claim.
 const NOBODY: Address = Address::ZERO;
 
 /// Divides one fee among contributors, the owners of the model and of those it was made from, and the judges and keepers of the
-/// contributions. The lines sum to the claimable parts of the fee exactly; what has no taker goes to the treasury.
+/// contributions. What of it is netted with its epoch is left out ([`netted`]). The lines sum to the rest of the claimable parts of the fee exactly;
+/// what has no taker goes to the treasury.
 ///
 /// They follow from the receipt and from what of the ledger never changes, so that whoever audits an epoch later finds the
 /// same: a contribution that is revoked after the answer has earned by it, and a model that somebody registers later has not. What a model or a
@@ -28,25 +30,98 @@ const NOBODY: Address = Address::ZERO;
 pub fn lines<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Vec<EarningLine>> {
     let Receipt { datanet, credits, split: fee, .. } = receipt;
     let mut lines = Lines { datanet: *datanet, sums: BTreeMap::new() };
-    let weights: Vec<u64> = credits.iter().map(|credit| credit.weight.0).collect();
-    for (credit, amount) in credits.iter().zip(split(fee.contributors, &weights)) {
-        // Whose it is the ledger says, whatever the receipt does.
-        if let Some(contribution) = contributions::get(state, &credit.contribution)? {
-            lines.add(contribution.contributor, EarningRole::Contributor, Some(credit), amount);
-        }
+    if let Some(sale) = &receipt.sale {
+        // Those behind it were paid for what the agent bought of them; what they have of this beside are the floors of its release, which the ledger
+        // divides when this is claimed.
+        lines.add(Asset::Agent(sale.agent).income_account(), EarningRole::Owner, None, fee.claimable());
+        return Ok(lines.finish());
+    }
+    let mut to_give = fee.claimable();
+    if netting::is_netted(receipt) {
+        to_give = to_give.saturating_sub(pot(fee).sum());
+    } else {
+        let part =
+            |credit: &Credit| Part { weight: credit.weight.0, shown: credit.weight, ..Part::of(credit.contribution) };
+        let parts: Vec<Part> = credits.iter().map(part).collect();
+        add_pot(state, &mut lines, &parts, &pot(fee))?;
     }
     add_owners(state, &mut lines, receipt)?;
-    add_validators(state, &mut lines, credits, fee.validators)?;
-    add_keepers(state, &mut lines, credits, fee.storage)?;
     let given = lines.sum();
-    lines.add(NOBODY, EarningRole::Treasury, None, fee.claimable().saturating_sub(given));
+    lines.add(NOBODY, EarningRole::Treasury, None, to_give.saturating_sub(given));
     Ok(lines.finish())
 }
 
-/// The sums of one answer. Free ones are not counted: the ledger wants a fee for each.
-pub fn totals(receipt: &Receipt, lines: &[EarningLine]) -> EpochTotals {
+/// Divides what of an epoch is netted. The lines sum to all of its pots; where nothing is left above zero, or nobody is there to earn, they are the
+/// treasury's.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub fn netted<S: StateRead>(state: &S, netted: &Netted) -> ServiceResult<Vec<EarningLine>> {
+    let mut sums: BTreeMap<EarningKey, Earning> = BTreeMap::new();
+    for Shared { datanet, pot, shares, .. } in &netted.shared {
+        let mut lines = Lines { datanet: *datanet, sums: BTreeMap::new() };
+        let weights: Vec<u64> = shares.iter().map(|share| share.weight).collect();
+        let part = |(share, shown): (&Share, Ppm)| Part {
+            contribution: share.contribution,
+            weight: share.weight,
+            shown,
+            answers: share.answers,
+            net: u64::try_from(share.left.unsigned_abs() / 1_000).unwrap_or(u64::MAX),
+        };
+        let parts: Vec<Part> = shares.iter().zip(Ppm::split(&weights)).map(part).collect();
+        add_pot(state, &mut lines, &parts, pot)?;
+        let given = lines.sum();
+        lines.add(NOBODY, EarningRole::Treasury, None, pot.sum().saturating_sub(given));
+        for (key, earning) in lines.finish() {
+            accruals::add_line(sums.entry(key).or_default(), &earning);
+        }
+    }
+    Ok(sums.into_iter().collect())
+}
+
+fn pot(fee: &FeeSplit) -> Pot {
+    Pot { answers: 1, contributors: fee.contributors, validators: fee.validators, storage: fee.storage }
+}
+
+/// A contribution's part of what follows worth.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    contribution: ContributionId,
+    weight: u64,
+    /// The weight as people read it.
+    shown: Ppm,
+    answers: u64,
+    net: u64,
+}
+
+impl Part {
+    fn of(contribution: ContributionId) -> Self {
+        Self { contribution, weight: 0, shown: Ppm::ZERO, answers: 1, net: 0 }
+    }
+}
+
+/// What contributors, judges and keepers have.
+fn add_pot<S: StateRead>(state: &S, lines: &mut Lines, parts: &[Part], pot: &Pot) -> ServiceResult<()> {
+    let weights: Vec<u64> = parts.iter().map(|part| part.weight).collect();
+    for (part, amount) in parts.iter().zip(split(pot.contributors, &weights)) {
+        // Whose it is the ledger says, whatever the receipt does.
+        if let Some(contribution) = contributions::get(state, &part.contribution)? {
+            lines.add(contribution.contributor, EarningRole::Contributor, Some(part), amount);
+        }
+    }
+    add_validators(state, lines, parts, pot.validators)?;
+    add_keepers(state, lines, parts, pot.storage)
+}
+
+/// What lines leave to the treasury.
+pub fn unearned(lines: &[EarningLine]) -> Amount {
     let unearned = lines.iter().filter(|(key, _)| key.role == EarningRole::Treasury);
-    let unearned = unearned.map(|(_, earning)| earning.amount).fold(0, Amount::saturating_add);
+    unearned.map(|(_, earning)| earning.amount).fold(0, Amount::saturating_add)
+}
+
+/// The sums of one answer, without what is netted of it. Free ones are not counted: the ledger wants a fee for each.
+pub fn totals(receipt: &Receipt, lines: &[EarningLine]) -> EpochTotals {
+    let unearned = unearned(lines);
     EpochTotals { answers: u64::from(receipt.fee > 0), fees: receipt.fee, split: receipt.split, unearned }
 }
 
@@ -80,15 +155,15 @@ fn params_of<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Params
 }
 
 /// The judges of a contribution share its weight equally.
-fn add_validators<S: StateRead>(state: &S, lines: &mut Lines, credits: &[Credit], amount: Amount) -> ServiceResult<()> {
-    let mut judges: Vec<(Address, &Credit, u64)> = Vec::new();
-    for credit in credits {
+fn add_validators<S: StateRead>(state: &S, lines: &mut Lines, parts: &[Part], amount: Amount) -> ServiceResult<()> {
+    let mut judges: Vec<(Address, &Part, u64)> = Vec::new();
+    for credit in parts {
         let Some(contribution) = contributions::get(state, &credit.contribution)? else { continue };
         // Whoever gave scores was measured; that stays when what they were is forgotten.
         let round = validation::current_round(state, &contribution)?.unwrap_or_default();
         let scored = round.committee.iter().filter(|member| member.accuracy_bps.is_some());
         let revealed: Vec<Address> = scored.map(|member| member.account).collect();
-        let share = credit.weight.0.checked_div(revealed.len() as u64).unwrap_or(0);
+        let share = credit.weight.checked_div(revealed.len() as u64).unwrap_or(0);
         judges.extend(revealed.into_iter().map(|judge| (judge, credit, share)));
     }
     let weights: Vec<u64> = judges.iter().map(|(_, _, share)| *share).collect();
@@ -100,9 +175,9 @@ fn add_validators<S: StateRead>(state: &S, lines: &mut Lines, credits: &[Credit]
 
 /// What falls to a contribution's weight is shared by the accounts of the nodes whose words had it judged: they are as many as its datanet's
 /// quorum, and the same for good, so that nobody dilutes them later.
-fn add_keepers<S: StateRead>(state: &S, lines: &mut Lines, credits: &[Credit], amount: Amount) -> ServiceResult<()> {
-    let weights: Vec<u64> = credits.iter().map(|credit| credit.weight.0).collect();
-    for (credit, part) in credits.iter().zip(split(amount, &weights)) {
+fn add_keepers<S: StateRead>(state: &S, lines: &mut Lines, parts: &[Part], amount: Amount) -> ServiceResult<()> {
+    let weights: Vec<u64> = parts.iter().map(|part| part.weight).collect();
+    for (credit, part) in parts.iter().zip(split(amount, &weights)) {
         let keepers = contributions::keepers(state, &credit.contribution)?;
         for (keeper, amount) in keepers.iter().zip(split(part, &vec![1; keepers.len()])) {
             lines.add(keeper.account, EarningRole::Storage, Some(credit), amount);
@@ -117,16 +192,18 @@ struct Lines {
 }
 
 impl Lines {
-    fn add(&mut self, account: impl Into<Account>, role: EarningRole, credit: Option<&Credit>, amount: Amount) {
+    fn add(&mut self, account: impl Into<Account>, role: EarningRole, part: Option<&Part>, amount: Amount) {
         if amount == 0 {
             return;
         }
         let account = account.into();
-        let contribution = credit.map(|credit| credit.contribution);
+        let contribution = part.map(|part| part.contribution);
         let key = EarningKey { account, role, datanet: self.datanet, contribution };
-        let sum = self.sums.entry(key).or_insert(Earning { answers: 1, ..Earning::default() });
+        let answers = part.map_or(1, |part| part.answers);
+        let sum = self.sums.entry(key).or_insert(Earning { answers, ..Earning::default() });
         sum.amount = sum.amount.saturating_add(amount);
-        sum.weight = sum.weight.saturating_add(credit.map_or(Ppm::ZERO, |credit| credit.weight));
+        sum.weight = sum.weight.saturating_add(part.map_or(Ppm::ZERO, |part| part.shown));
+        sum.net = sum.net.saturating_add(part.map_or(0, |part| part.net));
     }
 
     fn sum(&self) -> Amount {

@@ -74,6 +74,8 @@ pub struct Held {
     /// The chain's parameters that its answer is given under.
     pub(super) params: Version,
     pub(super) by: By,
+    /// The sale of an agent that its answer is bought for, if it is.
+    pub(super) order: Option<Digest>,
 }
 
 impl By {
@@ -226,6 +228,7 @@ impl Billing {
     /// the blob store or the private store fails.
     pub async fn reserve(&self, order: Order) -> ServiceResult<Admission> {
         let Order { payment, asked, price } = order;
+        let order = payment.order();
         exchange::ordered(&asked, price)?;
         let late = match payment.quote.as_ref().map(|quote| self.honour(quote, &asked, price)) {
             // What was bought in time is given again later, too.
@@ -234,13 +237,17 @@ impl Billing {
             Some(Ok(())) | None => None,
         };
         if price == 0 {
-            let held = Held { price, params: self.chain.params_version()?, by: By::Nothing };
+            let held = Held { price, params: self.chain.params_version()?, by: By::Nothing, order };
             return Ok(Admission::Charge(Box::new(held)));
         }
         let billing = self.clone();
         // In a task of its own: a caller who leaves meanwhile leaves nothing half held.
         let held = caller::spawn(async move { billing.hold(payment, price, asked, late).await });
-        held.await.map_err(|error| broke_off(&error))?
+        let mut admission = held.await.map_err(|error| broke_off(&error))??;
+        if let Admission::Charge(held) = &mut admission {
+            held.order = order;
+        }
+        Ok(admission)
     }
 }
 

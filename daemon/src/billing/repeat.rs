@@ -5,20 +5,22 @@
 //! follows from the ledger and from signed bytes, so that every auditor finds the same. Whether an answer is what model and data give
 //! is asked of a sample ([`crate::workers::auditor`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datanet_ledger::component::settlement::{self, Epoch, Payment, Status};
 use datanet_ledger::state::StateRead;
 use datanet_types::amount::display;
 use datanet_types::epoch::{EpochLeaf, EpochTotals};
+use datanet_types::netting::{Debt, Nets};
 use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, ReceiptError, ReceiptHead};
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::sum_tree::SumProof;
-use datanet_types::{Account, Amount, BlobHash};
+use datanet_types::{Account, Amount, BlobHash, ReceiptId};
 use futures::{StreamExt, stream};
 
-use super::{Billing, grounds, owed};
-use crate::db::accruals::EarningRole;
+use super::statements::Unread;
+use super::{Billing, grounds, owed, statement};
+use crate::db::accruals::{self, Earning, EarningKey, EarningLine};
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Receipts fetched at once.
@@ -55,6 +57,10 @@ impl Billing {
                 return Ok(Repeated::Unavailable(format!("its statement cannot be had: {}", unread.reason)));
             }
         };
+        let opening = match self.opening(epoch).await? {
+            Ok(debts) => debts,
+            Err(repeated) => return Ok(repeated),
+        };
         let paid = settlement::payments(&self.chain.reader()?, &epoch.node, epoch.epoch)?;
         // Once it is final or void, the ledger does not know any more which stretch of a channel it was.
         let is_known = matches!(epoch.status(), Status::Open | Status::Audited);
@@ -77,10 +83,27 @@ impl Billing {
                 Err(why) => return Ok(Repeated::Other(why)),
             };
         }
-        Ok(match sums.agree(&statement.leaves, epoch) {
+        let sums = sums.closed(&self.chain.reader()?, &opening)?;
+        Ok(match sums.agree(&statement.leaves, &statement.debts, epoch) {
             Ok(()) => Repeated::Same(statement.receipts),
             Err(why) => Repeated::Other(why),
         })
+    }
+
+    /// The debts that an epoch begins with. One that was found false leaves none that anybody may go on with.
+    async fn opening(&self, epoch: &Epoch) -> ServiceResult<Result<Vec<Debt>, Repeated>> {
+        if let Some(carried) = &epoch.carries {
+            let before = settlement::epoch(&self.chain.reader()?, &epoch.node, carried.epoch)?;
+            if before.is_some_and(|before| before.status() == Status::Void && !before.unkept) {
+                let why = format!("it begins with the debts of epoch {}, which was found false", carried.epoch);
+                return Ok(Err(Repeated::Other(why)));
+            }
+        }
+        Ok(self.statements.debts(&epoch.node, epoch.carries.as_ref()).await.map_err(|unread| match unread {
+            Unread { bad: true, reason, .. } => Repeated::Other(reason),
+            // Its own statement is there: those who attested it answer for that one alone.
+            Unread { reason, .. } => Repeated::Unavailable(reason),
+        }))
     }
 
     /// What an epoch holds for the money that a receipt took, if that is another one; with its proof.
@@ -128,7 +151,11 @@ impl Billing {
         if epoch.shares.split(record.receipt.fee) != record.receipt.split {
             return Err(of("its fee is not split by the fee shares".to_owned()));
         }
-        Ok(record)
+        match self.sale_contradiction(&record.receipt, epoch.height).await {
+            Ok(None) => Ok(record),
+            Ok(Some(why)) => Err(of(why)),
+            Err(error) => Err(gone(&error)),
+        }
     }
 }
 
@@ -160,7 +187,12 @@ fn covers(receipts: &[SettledReceipt], paid: &[Payment]) -> Result<(), String> {
 #[derive(Debug, Default)]
 struct Sums {
     totals: EpochTotals,
-    leaves: BTreeMap<Account, Amount>,
+    /// Answers that agents made theirs from.
+    supplied: BTreeSet<ReceiptId>,
+    lines: BTreeMap<EarningKey, Earning>,
+    /// What is netted once all of them are known.
+    nets: Nets,
+    debts: Vec<Debt>,
 }
 
 impl Sums {
@@ -172,25 +204,51 @@ impl Sums {
         height: u64,
     ) -> ServiceResult<Result<Self, String>> {
         for record in records {
-            if let Some(why) = grounds::contradiction(state, &record.receipt, height)? {
+            if let Some(supplier) = self.named_before(record) {
+                let id = record.id();
+                return Ok(Err(format!("receipt {id}: supplier {supplier} is named by another answer, too")));
+            }
+            if let Some(why) = grounds::contradiction(state, record, height)? {
                 return Ok(Err(format!("receipt {}: {why}", record.id())));
             }
             let lines = owed::lines(state, &record.receipt)?;
             self.totals.add(&owed::totals(&record.receipt, &lines));
-            for (key, earning) in lines.iter().filter(|(key, _)| key.role != EarningRole::Treasury) {
-                let sum = self.leaves.entry(key.account).or_insert(0);
-                *sum = sum.saturating_add(earning.amount);
-            }
+            self.add_lines(&lines);
+            self.nets.add(&record.receipt, &record.output.influence);
         }
         Ok(Ok(self))
     }
 
-    fn agree(self, said: &[EpochLeaf], epoch: &Epoch) -> Result<(), String> {
+    /// A supplier that stands on another receipt of the epoch already.
+    fn named_before(&mut self, record: &AnswerRecord) -> Option<ReceiptId> {
+        let mut named = record.receipt.sale.iter().flat_map(|sale| &sale.suppliers);
+        named.find(|one| !self.supplied.insert(one.receipt)).map(|one| one.receipt)
+    }
+
+    fn add_lines(&mut self, lines: &[EarningLine]) {
+        for (key, earning) in lines {
+            accruals::add_line(self.lines.entry(key.clone()).or_default(), earning);
+        }
+    }
+
+    /// With what was netted, after the debts that the epoch began with.
+    fn closed<S: StateRead>(mut self, state: &S, opening: &[Debt]) -> ServiceResult<Self> {
+        let netted = self.nets.net(opening);
+        let lines = owed::netted(state, &netted)?;
+        self.totals.unearned = self.totals.unearned.saturating_add(owed::unearned(&lines));
+        self.add_lines(&lines);
+        self.debts = netted.debts;
+        Ok(self)
+    }
+
+    fn agree(self, said: &[EpochLeaf], debts: &[Debt], epoch: &Epoch) -> Result<(), String> {
         if self.totals != epoch.totals {
             return Err("the receipts do not sum to the totals on the ledger".to_owned());
         }
-        let leaf = |(account, amount)| EpochLeaf { account, amount };
-        let leaves: Vec<EpochLeaf> = self.leaves.into_iter().map(leaf).filter(|leaf| leaf.amount > 0).collect();
+        if let Some(why) = other_debts(&self.debts, debts) {
+            return Err(why);
+        }
+        let leaves = statement::leaves(&self.lines.into_iter().collect::<Vec<_>>());
         if leaves == said {
             return Ok(());
         }
@@ -206,13 +264,44 @@ impl Sums {
     }
 }
 
+/// Which debt is not what the receipts leave, if one is not.
+fn other_debts(found: &[Debt], said: &[Debt]) -> Option<String> {
+    let of = |debts: &[Debt]| -> BTreeMap<_, u64> {
+        debts.iter().map(|debt| ((debt.model, debt.contribution), debt.amount)).collect()
+    };
+    let (found, said) = (of(found), of(said));
+    let key = found.keys().chain(said.keys()).find(|key| found.get(key) != said.get(key))?;
+    let (found, said) = (found.get(key).copied().unwrap_or(0), said.get(key).copied().unwrap_or(0));
+    let (model, contribution) = key;
+    Some(format!("contribution {contribution} is left {found} in debt to model {model}, and its statement says {said}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datanet_types::ChannelId;
+    use datanet_ledger::state::MemoryState;
+    use datanet_types::epoch::FeeShares;
+    use datanet_types::receipt::{Influence, Method, Receipt, Sale, Supplied};
+    use datanet_types::{ChannelId, ContributionId, ModelId};
+
+    use crate::db::accruals::EarningRole;
 
     fn receipt(channel: u8, cumulative: Amount, fee: Amount) -> SettledReceipt {
         SettledReceipt { channel: ChannelId([channel; 32]), cumulative, fee, ..SettledReceipt::default() }
+    }
+
+    #[test]
+    fn no_supplier_stands_on_two_receipts_of_an_epoch() {
+        let naming = |suppliers: &[u8]| {
+            let one = |n: &u8| Supplied { receipt: ReceiptId([*n; 32]), ..Supplied::default() };
+            let sale = Some(Sale { suppliers: suppliers.iter().map(one).collect(), ..Sale::default() });
+            AnswerRecord { receipt: Receipt { sale, ..Receipt::default() }, ..AnswerRecord::default() }
+        };
+        let mut sums = Sums::default();
+        assert_eq!(sums.named_before(&naming(&[1, 2])), None);
+        assert_eq!(sums.named_before(&AnswerRecord::default()), None);
+        assert_eq!(sums.named_before(&naming(&[3])), None);
+        assert_eq!(sums.named_before(&naming(&[4, 2])), Some(ReceiptId([2; 32])));
     }
 
     fn payment(channel: u8, cumulative: Amount, amount: Amount) -> Payment {
@@ -236,5 +325,58 @@ mod tests {
             let why = covers(receipts, &paid).unwrap_err();
             assert!(why.contains(words), "{why}");
         }
+    }
+
+    /// Three answers of a model, netted after what contribution 1 owed before.
+    fn netted() -> (Sums, Epoch) {
+        let (state, model) = (MemoryState::default(), ModelId([7; 32]));
+        let mut sums = Sums::default();
+        for worth in [[100_000, 30_000, -5_000], [20_000, -90_000, 10_000], [-10_000, 5_000, 0]] {
+            let method = Method::Influence as i32;
+            let split = FeeShares::STANDARD.split(1_000);
+            let receipt = Receipt { model, method, fee: 1_000, split, ..Receipt::default() };
+            let moved = |(n, worth): (u8, i64)| Influence { contribution: ContributionId([n; 32]), value: 0, worth };
+            let moved: Vec<Influence> = (1..).zip(worth).map(moved).collect();
+            let lines = owed::lines(&state, &receipt).unwrap();
+            sums.totals.add(&owed::totals(&receipt, &lines));
+            sums.nets.add(&receipt, &moved);
+        }
+        let sums = sums.closed(&state, &[debt(1, 200_000)]).unwrap();
+        let epoch = Epoch { totals: sums.totals, ..Epoch::default() };
+        (sums, epoch)
+    }
+
+    fn debt(contribution: u8, amount: u64) -> Debt {
+        Debt { model: ModelId([7; 32]), contribution: ContributionId([contribution; 32]), amount }
+    }
+
+    #[test]
+    fn a_debt_that_is_dropped_invented_or_put_on_another_is_found() {
+        let agree = |debts: &[Debt]| {
+            let (sums, epoch) = netted();
+            sums.agree(&[], debts, &epoch)
+        };
+        let honest = [debt(1, 90_000), debt(2, 55_000)];
+        assert_eq!(agree(&honest), Ok(()));
+        for (lie, words) in [
+            (vec![debt(2, 55_000)], "is left 90000 in debt"),
+            (vec![debt(1, 90_000), debt(2, 54_999)], "its statement says 54999"),
+            (vec![debt(1, 90_000), debt(2, 55_000), debt(3, 1)], "is left 0 in debt"),
+            (vec![debt(1, 90_000), debt(3, 55_000)], "is left 55000 in debt"),
+            (vec![], "its statement says 0"),
+        ] {
+            let why = agree(&lie).unwrap_err();
+            assert!(why.contains(words), "{why}");
+        }
+        let other = [debt(1, 90_000), Debt { model: ModelId([8; 32]), ..debt(2, 55_000) }];
+        assert!(agree(&other).is_err(), "another model's");
+    }
+
+    #[test]
+    fn what_is_netted_is_counted_once_whoever_there_is_to_earn() {
+        let (sums, epoch) = netted();
+        // Nobody of them is on this ledger: all that is to be claimed is the treasury's.
+        assert_eq!(epoch.totals.unearned, epoch.totals.split.claimable());
+        assert!(sums.lines.keys().all(|key| key.role == EarningRole::Treasury));
     }
 }

@@ -14,9 +14,9 @@ use datanet_types::epoch::EpochTotals;
 use datanet_types::settled_receipt::MAX_ANSWERS;
 use datanet_types::{Action, Amount, BlobHash, Digest, TxHash};
 
-use super::Billing;
 use super::payment::settle_margin;
-use super::statement::{Paged, Statement};
+use super::statement::{Closing, Paged, Statement};
+use super::{Billing, owed};
 use crate::db::settling::Settling;
 use crate::error::{Code, ServiceError, ServiceResult};
 
@@ -137,7 +137,9 @@ impl Billing {
     }
 
     async fn send_settlement(&self, settling: &Settling) -> ServiceResult<Settled> {
-        let statement = Statement::of(self.chain.id(), self.identity.node_key(), settling);
+        let closing = self.closing(settling).await?;
+        let carries = Some(closing.carries.map_or(0, |carried| carried.epoch));
+        let statement = Statement::of(self.chain.id(), self.identity.node_key(), settling, closing);
         let overflow = |error| ServiceError::caused(Code::Statement, error);
         let (tree, receipts) = (statement.tree().map_err(overflow)?, statement.receipts_tree().map_err(overflow)?);
         let paged = statement.paged()?;
@@ -150,21 +152,33 @@ impl Billing {
             node: self.identity.node_key(),
             epoch: settling.epoch,
             root: tree.digest,
-            totals: settling.totals(),
+            totals: statement.totals,
             vouchers: settling.vouchers(),
             statement: blob,
             accounts: statement.accounts(),
             receipts: receipts.digest,
             params: settling.params(),
+            carries,
         };
         let committed = self.chain.execute(&self.identity.own_account_key()?, Action::SettleEpoch(action)).await?;
         Ok(Settled {
             epoch: settling.epoch,
             root: tree.digest,
-            totals: settling.totals(),
+            totals: statement.totals,
             statement: blob,
             tx: Some(committed.hash),
         })
+    }
+
+    /// Nets what the node's epochs carry on with what has accrued.
+    async fn closing(&self, settling: &Settling) -> ServiceResult<Closing> {
+        let node = self.identity.node_key();
+        let carries = settlement::get(&self.chain.reader()?, &node)?.and_then(|settled| settled.carried());
+        let debts = self.statements.debts(&node, carries.as_ref()).await;
+        let debts = debts.map_err(|unread| ServiceError::new(Code::Statement, unread.reason))?;
+        let netted = settling.nets().net(&debts);
+        let lines = owed::netted(&self.chain.reader()?, &netted)?;
+        Ok(Closing { carries, lines, debts: netted.debts })
     }
 
     /// Keeps a statement, all of it with one wait for the disk; the hash of its index.

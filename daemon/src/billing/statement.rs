@@ -3,7 +3,8 @@
 //! ```text
 //!   the ledger ── statement ──► index ─┬─► leaves: 1,024 accounts and what they earned      a full subtree of the epoch's tree each
 //!              ── root, receipts ──┘   ├─► lines: 1,024 reasons, ordered by account         what an account's say sums to its leaf
-//!                                      └─► receipts: 1,024 answers, ordered by channel      a full subtree of the other tree each
+//!                                      ├─► receipts: 1,024 answers, ordered by channel      a full subtree of the other tree each
+//!                                      └─► debts: 1,024 of them, by model and contribution  what the next epoch begins with
 //! ```
 //!
 //! Whoever wants to know of one account fetches the [`Index`] and the page that it names for the account, and has with that the proof
@@ -19,17 +20,20 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use datanet_ledger::component::settlement::Carried;
 use datanet_types::epoch::{EpochLeaf, EpochTotals};
+use datanet_types::netting::{Debt, MAX_DEBTS};
 use datanet_types::paged_tree::PAGE_LEAVES;
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::sum_tree::{self, SumNode, SumOverflow};
-use datanet_types::{BlobHash, NodeKey};
+use datanet_types::{Account, Amount, BlobHash, NodeKey};
 
 pub(super) use explained::Explained;
 pub use index::{Head, Index, MAX_INDEX_BYTES, MAX_LINES, MAX_STATEMENT_BYTES, PageName};
 pub use page::{Entry, Of, Part, Place, max_page_bytes};
 
-use crate::db::accruals::{self, Earning, EarningKey, EarningLine};
+use super::owed;
+use crate::db::accruals::{self, Earning, EarningKey, EarningLine, EarningRole};
 use crate::db::settling::Settling;
 use crate::error::{Code, ServiceError, ServiceResult};
 
@@ -51,6 +55,21 @@ pub struct Statement {
     /// The receipts of its answers, ordered by channel and amount: the leaves of the other root on the ledger. Each can be fetched by its
     /// id, and `leaves` follow from them.
     pub receipts: Vec<SettledReceipt>,
+    /// The statement whose debts it began with.
+    pub carries: Option<Carried>,
+    /// What contributions harmed beyond what they helped, by model and contribution: what the node's next epoch begins with.
+    pub debts: Vec<Debt>,
+}
+
+/// What an epoch's netting came to.
+#[derive(Debug, Clone, Default)]
+pub struct Closing {
+    /// The statement whose debts it began with.
+    pub carries: Option<Carried>,
+    /// Who earns by what was netted.
+    pub lines: Vec<EarningLine>,
+    /// What is owed at its end.
+    pub debts: Vec<Debt>,
 }
 
 /// A statement as it is stored: each of these is a blob.
@@ -70,17 +89,26 @@ impl Paged {
 }
 
 impl Statement {
-    /// The statement of a settlement.
-    pub fn of(chain_id: &str, node: NodeKey, settling: &Settling) -> Self {
-        let leaves = settling.leaves().into_iter().map(|(account, amount)| EpochLeaf { account, amount });
+    /// The statement of a settlement, with what of it was netted.
+    pub fn of(chain_id: &str, node: NodeKey, settling: &Settling, closing: Closing) -> Self {
+        let Closing { carries, lines: netted, debts } = closing;
+        let mut totals = settling.totals();
+        totals.unearned = totals.unearned.saturating_add(owed::unearned(&netted));
+        let mut lines: BTreeMap<EarningKey, Earning> = BTreeMap::new();
+        for (key, earning) in settling.lines().into_iter().chain(netted) {
+            accruals::add_line(lines.entry(key).or_default(), &earning);
+        }
+        let lines: Vec<EarningLine> = lines.into_iter().collect();
         Self {
             chain_id: chain_id.to_owned(),
             node,
             epoch: settling.epoch,
-            totals: settling.totals(),
-            leaves: leaves.collect(),
-            lines: fewer(settling.lines(), MAX_LINES),
+            totals,
+            leaves: leaves(&lines),
+            lines: fewer(lines, MAX_LINES),
             receipts: settling.receipts(),
+            carries,
+            debts,
         }
     }
 
@@ -96,6 +124,11 @@ impl Statement {
             );
             return Err(ServiceError::new(Code::Statement, detail));
         }
+        let debt_count = self.debts.len() as u64;
+        if debt_count > MAX_DEBTS {
+            let detail = format!("{debt_count} contributions are in debt, and a statement lists {MAX_DEBTS}");
+            return Err(ServiceError::new(Code::Statement, detail));
+        }
         let mut pages = Vec::new();
         let index = Index {
             chain_id: self.chain_id.clone(),
@@ -107,6 +140,9 @@ impl Statement {
             leaves: self.part(&self.leaves, &mut pages)?,
             lines: self.part(&self.lines, &mut pages)?,
             receipts: self.part(&self.receipts, &mut pages)?,
+            carries: self.carries,
+            debt_count,
+            debts: self.part(&self.debts, &mut pages)?,
         };
         Ok(Paged { index: index.to_bytes(), pages })
     }
@@ -150,6 +186,17 @@ impl Statement {
     pub fn accounts(&self) -> u64 {
         self.leaves.len() as u64
     }
+}
+
+/// What each account earned by these, ordered by account. What nobody earned is in the totals.
+pub(super) fn leaves(lines: &[EarningLine]) -> Vec<EpochLeaf> {
+    let mut leaves: BTreeMap<Account, Amount> = BTreeMap::new();
+    for (key, earning) in lines.iter().filter(|(key, _)| key.role != EarningRole::Treasury) {
+        let sum = leaves.entry(key.account).or_insert(0);
+        *sum = sum.saturating_add(earning.amount);
+    }
+    let leaf = |(account, amount)| EpochLeaf { account, amount };
+    leaves.into_iter().map(leaf).filter(|leaf| leaf.amount > 0).collect()
 }
 
 /// The same lines if they are no more than `most`; else those of all contributions in one, so that an epoch that may be settled has a statement.

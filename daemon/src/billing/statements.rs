@@ -1,5 +1,6 @@
 //! Other nodes' statements: read within bounds, remembered, and what is wrong with one is its node's affair alone.
 //!
+//! - [`debts`]: what an epoch begins with, of a statement that may be long forgotten on the ledger.
 //! - [`lookup`]: what one wants to know of some accounts: the index, and the pages that it names for them.
 //! - [`whole`]: all pages, for those who keep or audit an epoch: a few at a time, each held against index and roots.
 //!
@@ -8,6 +9,7 @@
 //! are fetched at once, however many callers wait. What is wrong with one epoch is that epoch's affair, and what is wrong with a page is that
 //! page's: only a node that fails again and again is left alone for a while with all of its own.
 
+mod debts;
 mod lookup;
 mod memory;
 mod recent;

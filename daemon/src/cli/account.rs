@@ -7,7 +7,7 @@ use super::args::TransferArgs;
 use super::client::Client;
 use super::confirm::confirm;
 use super::costs;
-use super::output::{Output, fields, money, short, table, text, until};
+use super::output::{Output, fields, money, percent, short, table, text, until};
 
 pub(super) async fn show(client: &Client, account: &str, output: Output) -> Result<()> {
     let address = client.address(account).await?;
@@ -39,6 +39,10 @@ pub(super) async fn transfer(client: &Client, args: TransferArgs, output: Output
     Ok(())
 }
 
+/// Beside lines of answers that were netted.
+const WHY_LEFT: &str = "worth left: the fees of an epoch's answers times what your data was worth for each, harm and former debts taken from help; \
+what is left shares the fees, so that pay is no sum of what single answers led you to expect.";
+
 pub(super) async fn stake(client: &Client, amount: u64, yes: bool, output: Output) -> Result<()> {
     let asked = format!("This node's account is to have {} at stake in all.", money(&amount.into()));
     confirm(yes, &asked).await?;
@@ -67,16 +71,36 @@ pub(super) async fn earnings(client: &Client, account: &str, output: Output) -> 
                 ("epoch", &|line| format!("{} of {}", text(&line["epoch"]), short(&line["node"]))),
                 ("as", &|line| text(&line["role"])),
                 ("answers", &|line| text(&line["answers"])),
+                ("worth left", &|line| left(line)),
+                ("share", &|line| share(line)),
                 ("amount", &|line| money(&line["amount"])),
                 ("why", &|line| text(&line["why"])),
             ],
         );
+        if value["lines"].as_array().into_iter().flatten().any(|line| line["net"].as_u64() > Some(0)) {
+            say!("{WHY_LEFT}");
+        }
         for missing in value["missing"].as_array().into_iter().flatten() {
             let (node, epochs) = (short(&missing["node"]), text(&missing["epochs"]));
             say!("missing: {epochs} epochs of node {node}: {}", text(&missing["reason"]));
         }
     });
     Ok(())
+}
+
+/// What was left of a line's worth, where its answers were netted.
+fn left(line: &Value) -> String {
+    match line["net"].as_f64() {
+        Some(net) if net > 0.0 => format!("{:.3}", net / 1e6),
+        _ => "-".to_owned(),
+    }
+}
+
+/// A line's share of what was left; where each answer paid by itself, the mean of its shares.
+fn share(line: &Value) -> String {
+    let (sum, answers) = (line["weight_ppm_sum"].as_u64().unwrap_or(0), line["answers"].as_u64().unwrap_or(0));
+    let of = if line["net"].as_u64() > Some(0) { 1 } else { answers.max(1) };
+    if sum == 0 { "-".to_owned() } else { percent(&(sum / of).into()) }
 }
 
 /// What can be claimed later, and when.

@@ -13,9 +13,9 @@ use crate::ppm;
 
 /// What stands beside each other in the table of an answer.
 const WHY_THEY_DIFFER: &str =
-    "effect on the loss: by how much the answer's loss (natural logarithm) would rise without the whole contribution;
-+ it helped, - it harmed. share of pay: its part of what the fee leaves to contributors. They differ because pay
-adds up only the records that helped and are of use to the held-out set; harm takes nothing away from them.";
+    "effect: by how much likelier the whole contribution made this answer, beside all the others; - is less likely.
+worth: by how much it raised the answer's odds where only a random half of the data is there, so that who brings what others bring too is worth something.
+They differ because pay follows worth, and not answer by answer: over all answers of an epoch harm is taken from help, and the share is what this one alone would give.";
 
 /// One, in the parts per billion of an influence.
 const PPB: f64 = 1e9;
@@ -63,9 +63,10 @@ impl Explained {
             &[
                 ("contribution", &|part| short(&part["contribution"])),
                 ("contributor", &|part| self.people.giver(part)),
-                ("effect on the loss", &|part| influence(&part["value"])),
-                ("share of pay", &|part| percent(&part["weight"])),
-                ("pay", &|part| self.pay(part)),
+                ("effect", &|part| likelier(&part["value"])),
+                ("worth", &|part| likelier(&part["worth"])),
+                ("expected share", &|part| percent(&part["weight"])),
+                ("expected pay", &|part| self.pay(part)),
             ],
         );
         if said["method"] == "influence" && said["contributions"].as_array().is_some_and(|all| !all.is_empty()) {
@@ -129,6 +130,11 @@ pub(super) fn warn_of_taint(answer: &Value, model: &Value) {
         let model = text(model);
         note!("tainted: data behind this model was taken back since; `datanet model show {model}` says which");
     }
+}
+
+/// A change of a logarithm, in parts per billion, as people say it: 0.1 is 10.5 % likelier.
+pub(super) fn likelier(part: &Value) -> String {
+    part.as_f64().map_or_else(|| "-".to_owned(), |part| format!("{:+.3} %", (part / PPB).exp_m1() * 100.0))
 }
 
 /// A record as it is called everywhere.

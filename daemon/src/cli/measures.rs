@@ -92,7 +92,7 @@ pub(super) fn print_attribution(said: &Value, one: f64) {
     say!("audit {}", gate(said, one));
     let figure = |compared: &Value, name: &str, behind: &str| match (count(said, behind), compared[name].as_f64()) {
         (0, _) | (_, None) => "-".to_owned(),
-        (_, Some(value)) => format!("{:.3}", value / one),
+        (_, Some(value)) => format!("{:.3}{}", value / one, within(compared, name, one)),
     };
     if said["compared"].as_array().is_some_and(|all| all.len() > 1) {
         table(
@@ -116,7 +116,9 @@ pub(super) fn gate(gate: &Value, one: f64) -> String {
         return "not audited by retraining".to_owned();
     }
     let scores = |names: &[&str]| {
-        let known = names.iter().filter_map(|name| Some(format!("{name} {:.3}", gate[*name].as_f64()? / one)));
+        let known = names
+            .iter()
+            .filter_map(|name| Some(format!("{name} {:.3}{}", gate[*name].as_f64()? / one, within(gate, name, one))));
         match known.collect::<Vec<_>>() {
             known if known.is_empty() => "no score".to_owned(),
             known => known.join(", "),
@@ -138,6 +140,15 @@ pub(super) fn gate(gate: &Value, one: f64) -> String {
     match gate["reason"].as_str() {
         Some(reason) if gate["passed"] != true => format!("{said}, {reason}"),
         _ => said,
+    }
+}
+
+/// Between which a figure lies in 95 of 100 cases.
+fn within(figures: &Value, name: &str, one: f64) -> String {
+    let interval = &figures[format!("{name}_interval")];
+    match (interval["low"].as_f64(), interval["high"].as_f64()) {
+        (Some(low), Some(high)) => format!(" ({:.3} to {:.3})", low / one, high / one),
+        _ => String::new(),
     }
 }
 
@@ -175,6 +186,10 @@ mod tests {
         assert!(gate(&few, 1.0).ends_with("left out: not passed, too few retrainings to judge"), "{}", gate(&few, 1.0));
         let good = json!({ "lds": 0.7, "subsets": 8, "contributors": 0, "passed": true });
         assert_eq!(gate(&good, 1.0), "LDS 0.700 over 8 retrainings: passed");
+        let sure = json!({
+            "lds": 700_000, "lds_interval": { "low": 610_000, "high": 780_000 }, "subsets": 8, "contributors": 0, "passed": true,
+        });
+        assert_eq!(gate(&sure, 1e6), "LDS 0.700 (0.610 to 0.780) over 8 retrainings: passed");
         let one = json!({ "lds": 0.7, "leave_one_out": null, "subsets": 8, "contributors": 1, "passed": true });
         assert!(gate(&one, 1.0).ends_with("; no score over 1 contributor left out: passed"), "{}", gate(&one, 1.0));
         assert_eq!(gate(&Value::Null, 1.0), "not audited by retraining");

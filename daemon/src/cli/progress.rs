@@ -51,6 +51,7 @@ impl Phase {
             "attribution" => Self::Named("audit by retraining".to_owned(), counted),
             "data" => Self::Named("reading the data".to_owned(), counted),
             "evaluation" => Self::Named("asking the model and its base".to_owned(), counted),
+            "halves" => Self::Named("training on random halves".to_owned(), counted),
             "influence" => Self::Named("working out whose records helped".to_owned(), counted),
             "writing" => Self::Named("writing the model's files".to_owned(), counted),
             "release" => Self::Named("releasing".to_owned(), counted),

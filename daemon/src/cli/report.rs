@@ -69,13 +69,14 @@ fn print(report: &Value, people: &People) {
     }
     let answers = &report["answers"];
     say!(
-        "answers  credited in {} of the newest {} of this node, for {}; by influence it helped {} and harmed {}, {:+.6} of loss in all",
+        "answers  credited in {} of the newest {} of this node, for {}; by influence it helped {} and harmed {}, {:+.6} of loss in all; its worth, which is what pays, was {:+.6} of log-odds",
         text(&answers["credited"]),
         text(&answers["read"]),
         money(&answers["pay"]),
         text(&answers["helped"]),
         text(&answers["harmed"]),
         answers["influence"].as_f64().unwrap_or_default() / PPB,
+        answers["worth"].as_f64().unwrap_or_default() / PPB,
     );
     table_if_any(
         &report["audits"],

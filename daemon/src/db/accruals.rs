@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use datanet_types::epoch::EpochTotals;
+use datanet_types::netting::Nets;
 use datanet_types::settled_receipt::{MAX_ANSWERS, SettledReceipt};
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Account, Address, Amount, ChannelId, ContributionId, DatanetId, Ppm, ReceiptId};
@@ -24,6 +25,8 @@ const LINES: table::Table = redb::TableDefinition::new("channel_accruals");
 const RECEIPTS: table::Table = redb::TableDefinition::new("channel_receipts");
 /// Channel to the version of the chain's parameters that what has accrued on it was given under: an epoch is of one.
 const VERSIONS: table::Table = redb::TableDefinition::new("channel_params");
+/// Channel to what its answers did not settle by themselves: it is netted with all of their epoch.
+const NETS: table::Table = redb::TableDefinition::new("channel_nets");
 /// Channel to the sums of what has accrued on it.
 const TOTALS: table::Table = redb::TableDefinition::new("channel_totals");
 pub(super) const META: table::Table = redb::TableDefinition::new("serving");
@@ -70,8 +73,11 @@ pub struct Earning {
     pub amount: Amount,
     /// Answers counted.
     pub answers: u64,
-    /// Sum of the weights in those answers.
+    /// Sum of the weights in those answers; of what was netted, the share of what was left.
     pub weight: Ppm,
+    /// What was left of its worth over those answers, debts included, in base units times millionths; 0 where nothing was netted.
+    #[serde(default)]
+    pub net: u64,
 }
 
 /// A line with its key.
@@ -90,8 +96,10 @@ pub struct Charge {
     pub spends: Vec<Spending>,
     /// Fee and split of this one answer.
     pub totals: EpochTotals,
-    /// Who earns.
+    /// Who earns by it alone.
     pub lines: Vec<EarningLine>,
+    /// What of it is netted with its epoch.
+    pub nets: Nets,
     /// What is settled of its receipt; none if it was free.
     pub settled: Option<SettledReceipt>,
     /// [`datanet_types::receipt::Receipt::params`].
@@ -105,8 +113,11 @@ pub struct Share {
     pub voucher: SignedVoucher,
     /// Sums of the answers.
     pub totals: EpochTotals,
-    /// Who earns.
+    /// Who earns by single answers.
     pub lines: Vec<EarningLine>,
+    /// What is netted with the epoch.
+    #[serde(default)]
+    pub nets: Nets,
     /// The answers' receipts, in the order in which they were paid.
     pub receipts: Vec<SettledReceipt>,
     /// The version of the chain's parameters that they were given under.
@@ -114,7 +125,9 @@ pub struct Share {
 }
 
 pub(super) fn create(tx: &WriteTransaction) -> ServiceResult<()> {
-    [VOUCHERS, LINES, RECEIPTS, VERSIONS, TOTALS, META].into_iter().try_for_each(|name| table::create(tx, name))?;
+    [VOUCHERS, LINES, RECEIPTS, VERSIONS, NETS, TOTALS, META]
+        .into_iter()
+        .try_for_each(|name| table::create(tx, name))?;
     put_unsettled(tx)
 }
 
@@ -222,7 +235,17 @@ fn put_answer(tx: &WriteTransaction, sequence: u64, receipt: &ReceiptId, charge:
     table::put(tx, TOTALS, &voucher.channel.0, &sum)?;
     let unsettled: Amount = table::get_in(tx, META, UNSETTLED)?.unwrap_or_default();
     table::put(tx, META, UNSETTLED, &unsettled.saturating_add(charge.totals.fees))?;
+    put_nets(tx, &voucher.channel, &charge.nets)?;
     charge.lines.iter().try_for_each(|(key, earning)| put_line(tx, &voucher.channel, key, earning))
+}
+
+fn put_nets(tx: &WriteTransaction, channel: &ChannelId, more: &Nets) -> ServiceResult<()> {
+    if more.is_empty() {
+        return Ok(());
+    }
+    let mut sum: Nets = table::get_in(tx, NETS, &channel.0)?.unwrap_or_default();
+    sum.merge(more);
+    table::put(tx, NETS, &channel.0, &sum)
 }
 
 /// Adds up anew what is not settled: at a start, and whenever a settlement begins, loses a channel or ends.
@@ -266,10 +289,12 @@ fn take_one(tx: &WriteTransaction, channel: &[u8], totals: EpochTotals) -> Servi
         table::remove(tx, RECEIPTS, &key)?;
         receipts.push(receipt);
     }
+    let nets = table::get_in(tx, NETS, channel)?.unwrap_or_default();
+    table::remove(tx, NETS, channel)?;
     let params = table::get_in(tx, VERSIONS, channel)?.unwrap_or_default();
     table::remove(tx, VERSIONS, channel)?;
     table::remove(tx, TOTALS, channel)?;
-    Ok(Share { voucher, totals, lines, receipts, params })
+    Ok(Share { voucher, totals, lines, nets, receipts, params })
 }
 
 /// Why a channel takes no answer under other parameters than what it owes already.
@@ -309,6 +334,7 @@ pub(crate) fn add_line(sum: &mut Earning, more: &Earning) {
     sum.amount = sum.amount.saturating_add(more.amount);
     sum.answers = sum.answers.saturating_add(more.answers);
     sum.weight = sum.weight.saturating_add(more.weight);
+    sum.net = sum.net.saturating_add(more.net);
 }
 
 fn put_line(tx: &WriteTransaction, channel: &ChannelId, key: &EarningKey, more: &Earning) -> ServiceResult<()> {
@@ -343,7 +369,8 @@ pub(super) mod tests {
             expected: cumulative,
             spends: Vec::new(),
             totals: EpochTotals { answers: 1, fees: fee, split, unearned: split.claimable() - split.contributors },
-            lines: vec![(key, Earning { amount: split.contributors, answers: 1, weight: Ppm::ONE })],
+            lines: vec![(key, Earning { amount: split.contributors, answers: 1, weight: Ppm::ONE, net: 0 })],
+            nets: Nets::default(),
             settled: Some(SettledReceipt { channel: ChannelId(id), cumulative, fee, ..SettledReceipt::default() }),
             params: 0,
         }

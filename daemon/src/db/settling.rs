@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 
 use datanet_ledger::component::settlement::MAX_VOUCHERS;
 use datanet_types::epoch::EpochTotals;
+use datanet_types::netting::Nets;
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Account, Amount, ChannelId};
+use datanet_types::{Amount, ChannelId};
 use redb::WriteTransaction;
 
-use super::accruals::{self, Earning, EarningKey, EarningLine, EarningRole, META, Share};
+use super::accruals::{self, Earning, EarningKey, EarningLine, META, Share};
 use super::{LocalStore, table};
 use crate::error::ServiceResult;
 
@@ -40,24 +41,20 @@ impl Settling {
         self.shares.first().map_or(0, |share| share.params)
     }
 
-    /// What each account earned, ordered by account. What nobody earned is in the totals.
-    pub fn leaves(&self) -> Vec<(Account, Amount)> {
-        let mut leaves: BTreeMap<Account, Amount> = BTreeMap::new();
-        let lines = self.shares.iter().flat_map(|share| &share.lines);
-        for (key, earning) in lines.filter(|(key, _)| key.role != EarningRole::Treasury) {
-            let sum = leaves.entry(key.account).or_insert(0);
-            *sum = sum.saturating_add(earning.amount);
-        }
-        leaves.into_iter().filter(|(_, amount)| *amount > 0).collect()
-    }
-
-    /// Who earns, over all channels.
+    /// Who earns by single answers, over all channels.
     pub fn lines(&self) -> Vec<EarningLine> {
         let mut sums: BTreeMap<EarningKey, Earning> = BTreeMap::new();
         for (key, earning) in self.shares.iter().flat_map(|share| &share.lines) {
             accruals::add_line(sums.entry(key.clone()).or_default(), earning);
         }
         sums.into_iter().collect()
+    }
+
+    /// What is netted, over all channels.
+    pub fn nets(&self) -> Nets {
+        let mut sum = Nets::default();
+        self.shares.iter().for_each(|share| sum.merge(&share.nets));
+        sum
     }
 
     /// The receipts of all answers, ordered by channel and amount.
@@ -167,14 +164,14 @@ mod tests {
         let (_dir, store) = store();
         record(&store, &charge(1, 100, 100)).unwrap();
         let first = store.begin_settlement(1, &ledger(&[(1, 0)]), Amount::MAX).unwrap().unwrap();
-        assert_eq!((first.totals().fees, first.leaves()[0].1), (100, 60));
+        assert_eq!((first.totals().fees, first.lines()[0].1.amount), (100, 60));
         // An answer given meanwhile belongs to the next epoch; a repeated begin returns the same settlement.
         record(&store, &charge(1, 200, 100)).unwrap();
         assert_eq!(store.begin_settlement(1, &ledger(&[(1, 0)]), Amount::MAX).unwrap().unwrap(), first);
         store.finish_settlement(1).unwrap();
         store.finish_settlement(1).unwrap();
         let second = store.begin_settlement(2, &ledger(&[(1, 100)]), Amount::MAX).unwrap().unwrap();
-        assert_eq!((second.totals().fees, second.leaves()[0].1), (100, 60), "of this epoch alone");
+        assert_eq!((second.totals().fees, second.lines()[0].1.amount), (100, 60), "of this epoch alone");
     }
 
     #[test]
@@ -189,7 +186,7 @@ mod tests {
         record(&store, &charge(1, 100, 100)).unwrap();
         record(&store, &charge(2, 100, 100)).unwrap();
         let settling = store.begin_settlement(1, &ledger(&[(2, 0)]), Amount::MAX).unwrap().unwrap();
-        assert_eq!((settling.vouchers().len(), settling.totals().fees, settling.leaves()[0].1), (1, 100, 60));
+        assert_eq!((settling.vouchers().len(), settling.totals().fees, settling.lines()[0].1.amount), (1, 100, 60));
     }
 
     #[test]
@@ -200,7 +197,7 @@ mod tests {
         let both = store.begin_settlement(1, &ledger(&[(1, 0), (2, 0)]), Amount::MAX).unwrap().unwrap();
         assert_eq!((both.totals().fees, both.lines()[0].1.answers), (200, 2));
         let one = store.begin_settlement(1, &ledger(&[(1, 0)]), Amount::MAX).unwrap().unwrap();
-        assert_eq!((one.epoch, one.totals().fees, one.leaves()[0].1), (1, 100, 60));
+        assert_eq!((one.epoch, one.totals().fees, one.lines()[0].1.amount), (1, 100, 60));
         assert_eq!(store.begin_settlement(1, &BTreeMap::new(), Amount::MAX).unwrap(), None);
         assert_eq!(store.settling().unwrap(), None);
     }
@@ -216,6 +213,6 @@ mod tests {
         assert_eq!((first.vouchers().len(), first.totals().fees), (MAX_VOUCHERS, 25_600));
         store.finish_settlement(1).unwrap();
         let second = store.begin_settlement(2, &ledger(&channels), Amount::MAX).unwrap().unwrap();
-        assert_eq!((second.vouchers().len(), second.leaves()[0].1), (300 - MAX_VOUCHERS, 2_640));
+        assert_eq!((second.vouchers().len(), second.lines()[0].1.amount), (300 - MAX_VOUCHERS, 2_640));
     }
 }

@@ -72,6 +72,7 @@ impl From<earnings::EarningView> for EarningView {
             contribution: line.contribution,
             answers: line.answers,
             weight_ppm_sum: line.weight_ppm_sum,
+            net: line.net,
             amount: line.amount,
             asset: line.asset.map(|asset| asset.to_string()),
             why: line.why,

@@ -140,6 +140,7 @@ fn view(epoch: Epoch, keepers: &[StatementKeeper], audit: Option<Audit>, params:
         attest_by: epoch.attest_by,
         waits_for: waits_for(&epoch),
         unkept: epoch.unkept,
+        carries: epoch.carries.map(|carried| carried.epoch),
         challenges: epoch.challenges,
         challenge: next.map(|(deposit, _)| deposit),
         height: epoch.height,

@@ -123,6 +123,11 @@ const TABLE: &[(&str, &str, Scope)] = &[
     ("POST", "/v1/agents/{id}/retire", Admin),
     ("POST", "/v1/agents/{id}/keys", Admin),
     ("POST", "/v1/agents/{id}/keys/revoke", Admin),
+    ("GET", "/v1/services", Read),
+    ("POST", "/v1/agents/{id}/ask", Ask),
+    // Whoever answers for an agent gives in its name, and takes nothing.
+    ("POST", "/v1/agents/{id}/calls", Contribute),
+    ("POST", "/v1/agents/{id}/answers", Contribute),
     ("GET", "/v1/sellers", Read),
     ("GET", "/v1/sellers/{seller}", Read),
     ("GET", "/v1/accounts/{address}/ratings", Read),

@@ -2,10 +2,12 @@
 //!
 //! The thread starts with the first answer that is to be attributed and ends with the model's last user.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datanet_training::attribution::answer::{Explainer, Explanation};
 use datanet_types::ContributionId;
+use datanet_types::release::{Release, Source};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Models;
@@ -21,7 +23,7 @@ pub(crate) const TABLE_FILE: &str = "influence.safetensors";
 
 type Reply<T> = oneshot::Sender<Result<T, String>>;
 
-/// The records of each group that earns together, by the contributions that they are part of.
+/// Whom each column of what pays is of: a contribution, or all of a source by their records.
 pub type Owners = [Vec<(ContributionId, u64)>];
 
 enum ExplainCmd {
@@ -56,16 +58,15 @@ impl Models {
         }
         let runtime = self.runtime()?.clone();
         let session = self.session(self.settings.inference.threads as usize);
-        let (base, folder) = (served.base.folder.clone(), served.folder.clone());
+        let (base, folder, release) = (served.base.folder.clone(), served.folder.clone(), served.release.clone());
         let opened = tokio::task::spawn_blocking(move || {
             let opened = Explainer::open(&base, &folder, runtime, session);
             let explainer = opened.map_err(|error| ServiceError::caused(Code::Explainer, error))?;
-            let records = RecordsFile::read(&folder)?;
-            if records.records.len() != explainer.eligibility().column_of.len() {
-                let detail = "what its records earn is not of its records";
-                return Err(ServiceError::new(Code::BadRelease, detail));
+            let records = RecordsFile::read(&folder)?.records.len();
+            if explainer.records().is_some_and(|columns| columns != records) {
+                return Err(ServiceError::new(Code::BadRelease, "its table by record is not of its records"));
             }
-            let owners = Arc::new(explainer.eligibility().owners(|record| records.contribution(record)));
+            let owners = Arc::new(owners(&release, explainer.paid())?);
             Ok((explainer, owners))
         });
         let opened = opened.await.map_err(|error| ServiceError::caused(Code::Explainer, error))?;
@@ -82,7 +83,7 @@ impl Models {
 }
 
 impl ExplainHandle {
-    /// Who owns the records of each group that earns together, in the order of [`Explanation::earned`].
+    /// Whom each column of [`Explanation::pay`] is of, in its order.
     pub fn owners(&self) -> &Owners {
         &self.owners
     }
@@ -140,6 +141,28 @@ async fn wait<T>(answer: oneshot::Receiver<Result<T, String>>) -> ServiceResult<
     }
 }
 
+/// Whom columns with these names are of: contributions by their ids, or sources by their contributors, everybody in exactly
+/// one.
+fn owners(release: &Release, columns: &[String]) -> ServiceResult<Vec<Vec<(ContributionId, u64)>>> {
+    let contributions = |source: &Source| -> Vec<_> {
+        source.contributions.iter().map(|part| (part.contribution, part.records)).collect()
+    };
+    let by_source = release.sources.iter().map(|source| (source.contributor.to_string(), contributions(source)));
+    let alone = release.sources.iter().flat_map(contributions).map(|one| (one.0.to_string(), vec![one]));
+    // Ids have another length than addresses, so that no name is both.
+    let mut known: BTreeMap<String, Vec<(ContributionId, u64)>> = by_source.chain(alone).collect();
+    let owners = columns.iter().map(|name| known.remove(name));
+    let owners: Option<Vec<_>> = owners.collect();
+    let everybody = |owners: &Vec<Vec<(ContributionId, u64)>>| {
+        let mut seen = BTreeSet::new();
+        owners.iter().flatten().all(|(id, _)| seen.insert(*id)) && release.contributions().all(|id| seen.contains(id))
+    };
+    owners.filter(everybody).ok_or_else(|| {
+        let detail = "its table of what pays names somebody twice, leaves somebody out, or names who gave nothing";
+        ServiceError::new(Code::BadRelease, detail)
+    })
+}
+
 /// Answers until the last handle is gone. Whoever has left is passed over.
 fn work(mut explainer: Explainer, mut commands: mpsc::Receiver<ExplainCmd>) {
     while let Some(command) = commands.blocking_recv() {
@@ -157,6 +180,41 @@ fn work(mut explainer: Explainer, mut commands: mpsc::Receiver<ExplainCmd>) {
             ExplainCmd::Without(text, reply) => {
                 let _ = reply.send(explainer.counterfactual(&text).map_err(|error| error.to_string()));
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datanet_types::Address;
+    use datanet_types::release::SourcePart;
+
+    use super::*;
+
+    #[test]
+    fn a_column_is_a_contributions_or_a_sources_and_nobody_is_in_two() {
+        let (id, giver) = (|n: u8| ContributionId([n; 32]), |n: u8| Address([n; 20]));
+        let part = |n: u8, records| SourcePart { contribution: id(n), records };
+        let release = Release {
+            sources: vec![
+                Source { contributor: giver(1), contributions: vec![part(1, 3), part(2, 1)] },
+                Source { contributor: giver(2), contributions: vec![part(3, 5)] },
+            ],
+            ..Release::default()
+        };
+        let of = |names: &[String]| owners(&release, names);
+        let alone = of(&[id(3).to_string(), id(1).to_string(), id(2).to_string()]).unwrap();
+        assert_eq!(alone, [vec![(id(3), 5)], vec![(id(1), 3)], vec![(id(2), 1)]]);
+        let shared = of(&[giver(1).to_string(), giver(2).to_string()]).unwrap();
+        assert_eq!(shared, [vec![(id(1), 3), (id(2), 1)], vec![(id(3), 5)]]);
+        for bad in [
+            vec![id(1).to_string(), id(2).to_string()],
+            vec![giver(1).to_string(), id(3).to_string(), id(9).to_string()],
+            vec![id(1).to_string(), id(1).to_string()],
+            vec![giver(1).to_string(), giver(2).to_string(), id(2).to_string()],
+            vec![String::new()],
+        ] {
+            assert_eq!(of(&bad).unwrap_err().code, Code::BadRelease, "{bad:?}");
         }
     }
 }

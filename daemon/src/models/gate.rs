@@ -17,6 +17,7 @@ pub fn judged(figures: Attribution) -> GateView {
         subsets: figures.subsets as usize,
         contributors: figures.contributors as usize,
         passed: figures.passed,
+        ..Gate::default()
     };
     let finding = gate.finding(&Thresholds::PUBLISHED);
     let verdict = match finding.verdict {

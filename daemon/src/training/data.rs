@@ -10,7 +10,7 @@ use datanet_data::Embedding;
 use datanet_data::corpus::Record;
 use datanet_data::judge::{DuplicateIndex, RecordRef};
 use datanet_ledger::component::contributions::Contribution;
-use datanet_training::data::{Dataset, Example, Source as Column};
+use datanet_training::data::{Dataset, Example, Part, Source as Column};
 use datanet_training::job::{Job, Task};
 use datanet_types::release::{DataSnapshot, MAX_SOURCES, Source, SourcePart};
 use datanet_types::{Address, ContributionId};
@@ -186,7 +186,7 @@ fn assemble(contributions: Vec<ContributionRecords>, mut held_out: Vec<Piece>, j
         let detail = "task embed pairs records by label and tells labels apart; all records here have the same one";
         return Err(ServiceError::new(Code::BadData, detail));
     }
-    let dataset = dataset(pieces, places, held_out, &columns, job);
+    let dataset = Dataset { parts: parts(&records), ..dataset(pieces, places, held_out, &columns, job) };
     check_pairs(&dataset, job)?;
     dataset.check().map_err(|error| ServiceError::caused(Code::BadData, error))?;
     Ok(Gathered { dataset, sources: columns.finish()?, records })
@@ -224,7 +224,13 @@ fn dataset(pieces: Vec<Piece>, places: Vec<usize>, held_out: Vec<Piece>, columns
             .filter(|example| example.pair.is_none())
             .for_each(|example| example.pair = Some(example.text.clone()));
     }
-    Dataset { task: job.task, train, held_out, sources: columns.named(), labels }
+    Dataset { task: job.task, train, held_out, sources: columns.named(), labels, parts: Vec::new() }
+}
+
+/// What each contribution gave, in the order of the records: they follow one another.
+fn parts(records: &[RecordRef]) -> Vec<Part> {
+    let given = records.chunk_by(|a, b| a.contribution == b.contribution);
+    given.map(|records| Part { name: records[0].contribution.to_string(), records: records.len() }).collect()
 }
 
 /// Records whose only pair is themselves teach an embedding nothing.
@@ -329,6 +335,8 @@ mod tests {
         let part = |n, records| SourcePart { contribution: ContributionId([n; 32]), records };
         assert_eq!(gathered.sources[0].contributions, [part(1, 2), part(3, 1)]);
         assert_eq!(gathered.sources[1].contributions, [part(2, 1)]);
+        let paid = |n: u8, records| Part { name: ContributionId([n; 32]).to_string(), records };
+        assert_eq!(gathered.dataset.parts, [paid(1, 2), paid(2, 1), paid(3, 1)]);
         assert_eq!(
             (gathered.sources.len(), gathered.records[2].contribution.0[0], gathered.dataset.labels),
             (2, 2, vec!["a".to_owned(), "b".into()])

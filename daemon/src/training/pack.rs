@@ -1,9 +1,9 @@
 //! Packing a run into a release: its files as blobs, and the manifest that names them.
 
-use datanet_training::attribution::Choice;
+use datanet_training::attribution::{self as measured, Choice};
 use datanet_training::job::{Job, Task};
 use datanet_types::release::{
-    Attribution, Compared, Metric, Origin, RELEASE_VERSION, Release, ReleaseFile, Task as ReleaseTask,
+    Attribution, Compared, Interval, Metric, Origin, RELEASE_VERSION, Release, ReleaseFile, Task as ReleaseTask,
 };
 
 use super::Training;
@@ -61,14 +61,14 @@ fn manifest(
         snapshots: job.snapshots.clone(),
         sources: gathered.sources.clone(),
         evaluation,
-        attribution: influence.then(|| attribution(trained)),
+        attribution: influence.then(|| attribution(trained, plan.attribution.halves)),
         job: plan.to_json(),
         licence: job.licence.clone(),
         origin: if job.base.is_some() { Origin::Adapter } else { Origin::Scratch } as i32,
     })
 }
 
-fn attribution(trained: &Trained) -> Attribution {
+fn attribution(trained: &Trained, halves: usize) -> Attribution {
     let gate = trained.gate.as_ref();
     let measure = |value: Option<f32>| ppm::measure(f64::from(value.unwrap_or(0.0)));
     let count = |value: Option<usize>| u32::try_from(value.unwrap_or(0)).unwrap_or(u32::MAX);
@@ -78,6 +78,8 @@ fn attribution(trained: &Trained) -> Attribution {
         leave_one_out: measure(one.gate.leave_one_out),
         pay: measure(one.gate.pay),
         passed: one.gate.passed,
+        lds_interval: interval(one.gate.lds_interval),
+        leave_one_out_interval: interval(one.gate.leave_one_out_interval),
     });
     Attribution {
         method: trained.choice.unwrap_or(Choice::Replay).name().to_owned(),
@@ -88,7 +90,15 @@ fn attribution(trained: &Trained) -> Attribution {
         contributors: count(gate.map(|gate| gate.contributors)),
         passed: gate.is_some_and(|gate| gate.passed),
         compared: compared.collect(),
+        lds_interval: gate.and_then(|gate| interval(gate.lds_interval)),
+        leave_one_out_interval: gate.and_then(|gate| interval(gate.leave_one_out_interval)),
+        halves: count(Some(halves)),
     }
+}
+
+fn interval(found: Option<measured::Interval>) -> Option<Interval> {
+    let end = |end: f32| ppm::measure(f64::from(end));
+    found.map(|found| Interval { low: end(found.low), high: end(found.high) })
 }
 
 fn release_task(task: Task) -> ReleaseTask {

@@ -160,8 +160,11 @@ impl Reconciler {
                 TagKind::Statement | TagKind::StatementPage => match of_epoch(&tag).parse() {
                     Ok(epoch) => {
                         let settling = self.db.settling()?.is_some_and(|settling| settling.epoch == epoch);
-                        let settled = settlement::epoch(&reader, &self.identity.node_key(), epoch)?.is_some();
-                        Reason::seen(settling || settled)
+                        let node = self.identity.node_key();
+                        let settled = settlement::epoch(&reader, &node, epoch)?.is_some();
+                        // Its debts are carried on, however long it is forgotten.
+                        let carried = settlement::get(&reader, &node)?.and_then(|settled| settled.carried());
+                        Reason::seen(settling || settled || carried.is_some_and(|carried| carried.epoch == epoch))
                     }
                     Err(_) => Reason::Never,
                 },

@@ -21,7 +21,7 @@ pub enum Style {
 }
 
 struct Sold {
-    path: &'static str,
+    path: String,
     description: String,
     body: Value,
     price: Amount,
@@ -44,7 +44,7 @@ impl X402 {
         for sold in all.into_iter().skip(offset).take(limit) {
             let mut accepts = self.accepts(sold.price, None, None);
             accepts.retain(|way| offered(&params.scheme, &way.scheme));
-            let (url, mime) = (self.address(host, sold.path), "application/json");
+            let (url, mime) = (self.address(host, &sold.path), "application/json");
             let resource = match style {
                 Style::Listed => json!(url),
                 Style::Manifest => json!({ "url": url, "description": sold.description, "mimeType": mime }),
@@ -69,17 +69,21 @@ impl X402 {
 }
 
 impl From<Served> for Sold {
-    fn from(Served { what, id, name, price, .. }: Served) -> Self {
+    fn from(Served { what, id, name, description, price }: Served) -> Self {
         let model = format!("answers by the model {name}");
         let (path, description, body) = match what {
             What::Datanet => {
                 let body = json!({ "datanet": id, "question": "…" });
-                ("/v1/ask", format!("answers from the datanet {name}"), body)
+                ("/v1/ask".to_owned(), format!("answers from the datanet {name}"), body)
             }
-            What::Classifier => ("/v1/classify", model, json!({ "model": id, "input": "…" })),
+            What::Classifier => ("/v1/classify".to_owned(), model, json!({ "model": id, "input": "…" })),
             What::Decoder => {
                 let body = json!({ "model": id, "messages": [{ "role": "user", "content": "…" }] });
-                ("/v1/chat/completions", model, body)
+                ("/v1/chat/completions".to_owned(), model, body)
+            }
+            What::Agent => {
+                let description = format!("answers by the agent {id}: {}", description);
+                (format!("/v1/agents/{id}/ask"), description, json!({ "text": "…" }))
             }
         };
         Self { path, description, body, price }

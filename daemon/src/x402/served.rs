@@ -8,6 +8,8 @@ use super::X402;
 use crate::billing::terms::terms;
 use crate::caller;
 use crate::error::ServiceResult;
+use crate::quoted::{LINE, clean};
+use crate::sales::Sales;
 
 /// What answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,17 +20,19 @@ pub(crate) enum What {
     Classifier,
     /// A model that writes.
     Decoder,
+    /// An agent that sells what it makes of others' answers.
+    Agent,
 }
 
 /// Something that answers here, and what an answer costs.
 #[derive(Debug, Clone)]
 pub(crate) struct Served {
     pub(crate) what: What,
-    /// A datanet's, or a model's, in hex.
+    /// A datanet's, a model's in hex, or an agent's address.
     pub(crate) id: String,
     /// What its owner calls it.
     pub(crate) name: String,
-    /// What the owner of a datanet says of it.
+    /// What the owner of a datanet or an agent says of it.
     pub(crate) description: String,
     pub(crate) price: Amount,
 }
@@ -59,6 +63,10 @@ impl X402 {
             }
             let price = terms(&reader, &served.model)?.price;
             all.push(Served { what, id, name: served.model.name.clone(), description: String::new(), price });
+        }
+        for (agent, terms) in self.sales.iter().flat_map(Sales::all) {
+            let (id, description) = (agent.to_string(), clean(&terms.description, LINE));
+            all.push(Served { what: What::Agent, name: id.clone(), id, description, price: terms.price });
         }
         Ok(all)
     }

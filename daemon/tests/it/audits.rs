@@ -3,7 +3,7 @@
 
 use datanet::billing::statement::Statement;
 use datanet::http::Services;
-use datanet_ledger::component::Params;
+use datanet_ledger::component::{Params, settlement};
 use datanet_p2p::TagKind;
 use datanet_types::action::{OpenChannel, RegisterNode, SettleEpoch, Transfer, role};
 use datanet_types::amount::DNT;
@@ -107,7 +107,9 @@ impl Stranger {
             leaves.iter().map(|(account, amount)| EpochLeaf { account: (*account).into(), amount: *amount }).collect();
         self.epoch += 1;
         let (node, epoch, chain_id, lines) = (self.node.node_key(), self.epoch, CHAIN.to_owned(), lines(&leaves));
-        let statement = Statement { chain_id, node, epoch, totals, leaves, lines, receipts };
+        let former = settlement::get(&self.services.chain.reader().unwrap(), &node).unwrap();
+        let (carries, debts) = (former.and_then(|former| former.carried()), Vec::new());
+        let statement = Statement { chain_id, node, epoch, totals, leaves, lines, receipts, carries, debts };
         let blob = match shown {
             true => keep_here(&self.services, format!("{node}-{epoch}"), &statement.paged().unwrap()).await,
             false => BlobHash(kit::random()),
@@ -123,6 +125,7 @@ impl Stranger {
             accounts: statement.accounts(),
             receipts: statement.receipts_tree().unwrap().digest,
             params: 0,
+            carries: None,
         };
         self.services.chain.execute(&self.account.clone().into(), Action::SettleEpoch(settle)).await.unwrap();
         format!("{node}-{epoch}")

@@ -6,6 +6,7 @@ use datanet::billing::statement::{Paged, Statement};
 use datanet::chain::Chain;
 use datanet::db::accruals::{Earning, EarningKey, EarningLine, EarningRole};
 use datanet::http::Services;
+use datanet_ledger::component::settlement;
 use datanet_types::action::{OpenChannel, RegisterNode, SettleEpoch, Transfer, role};
 use datanet_types::epoch::{EpochLeaf, EpochTotals, FeeShares};
 use datanet_types::settled_receipt::SettledReceipt;
@@ -172,7 +173,9 @@ impl Server {
             fee: FEES,
             ..SettledReceipt::default()
         }];
-        let statement = Statement { chain_id, node, epoch, totals: totals(), leaves, lines, receipts };
+        let former = settlement::get(&services.chain.reader().unwrap(), &node).unwrap();
+        let (totals, carries, debts) = (totals(), former.and_then(|former| former.carried()), Vec::new());
+        let statement = Statement { chain_id, node, epoch, totals, leaves, lines, receipts, carries, debts };
         let blob = keep(format!("{node}-{epoch}"), statement.paged().unwrap()).await;
         let root = root.unwrap_or_else(|| statement.tree().unwrap().digest);
         let receipts = statement.receipts_tree().unwrap().digest;
@@ -188,8 +191,10 @@ impl Server {
     async fn send(&self, chain: &Chain, root: Digest, accounts: u64, statement: BlobHash, receipts: Digest) {
         let (node, epoch) = (self.node.node_key(), self.settled.fetch_add(1, Ordering::Relaxed) + 1);
         let vouchers = vec![SignedVoucher::sign(CHAIN, self.channel, epoch * FEES, &self.account)];
+        let totals = totals();
+        let (params, carries) = (0, None);
         let settle =
-            SettleEpoch { node, epoch, root, totals: totals(), vouchers, statement, accounts, receipts, params: 0 };
+            SettleEpoch { node, epoch, root, totals, vouchers, statement, accounts, receipts, params, carries };
         chain.execute(&self.account.clone().into(), Action::SettleEpoch(settle)).await.unwrap();
     }
 }
@@ -199,7 +204,7 @@ pub fn lines(leaves: &[EpochLeaf]) -> Vec<EarningLine> {
     let line = |leaf: &EpochLeaf| {
         let (role, datanet, contribution) = (EarningRole::Contributor, DatanetId([3; 32]), None);
         let key = EarningKey { account: leaf.account, role, datanet, contribution };
-        (key, Earning { amount: leaf.amount, answers: 1, weight: Ppm::ONE })
+        (key, Earning { amount: leaf.amount, answers: 1, weight: Ppm::ONE, net: 0 })
     };
     leaves.iter().map(line).collect()
 }

@@ -52,6 +52,7 @@ fn main() {
         curvatures: &CURVATURES,
         dampings: &DAMPINGS,
         gauss_newton_rows: Curvature::Signs(4),
+        peers: None,
         audit: &audit,
     };
     let start = Instant::now();
@@ -78,6 +79,7 @@ fn decoder(folder: &Path, runtime: &Runtime) -> PathBuf {
         train: own.iter().map(example).collect(),
         held_out: held_out.iter().map(example).collect(),
         sources: vec![Source { name: "texts".to_owned() }],
+        parts: Vec::new(),
     };
     let small = Scratch {
         vocabulary: 1024,

@@ -1,7 +1,7 @@
 //! Points as a corpus that can be attacked, and their pay.
 
-use datanet_training::attribution::groups::{self, Groups};
-use datanet_training::attribution::{Curvature, Rows, clip, gradients};
+use datanet_training::attribution::{Curvature, Model, Rows, clip, gradients, pay};
+use datanet_training::job::HALVES;
 use datanet_training::random::Stream;
 use datanet_training::recipe::Recipe;
 use datanet_training::run::{Course, Following, Gradient, TrainError};
@@ -66,28 +66,31 @@ impl PointCorpus {
         let mut model = Plain { network: network.clone(), points };
         let mut course = Course::new(recipe.clone(), initial.to_vec(), chosen.len());
         course.gradient = Gradient::ByRecord { bound: defence.clip };
-        let groups = Groups::by_record(&owners);
-        let column_of = groups.belonging.column_of.clone();
-        let following = Following { column_of, columns: chosen.len(), curvature: Curvature::All };
-        let followed = course.follow(&mut model, following)?;
-        let answers = gradients::all(&mut model, &followed.theta, &places)?;
-        let columns: Vec<f32> = (0..chosen.len()).flat_map(|column| followed.replay.column(column)).collect();
-        let table = Rows { rows: chosen.len(), columns: followed.theta.len(), data: columns };
-        let mut values = gradients::product(&table, &answers);
-        values.data.iter_mut().for_each(|value| *value = -*value);
-        Ok(paid(&groups, &values, &owners))
+        let following = following(owners.iter().map(|owner| Some(*owner)).collect(), Curvature::All);
+        paid(&course, &mut model, &following, &places)
     }
 }
 
-/// Every contributor's share, as a release pays: the first half of the answers says which groups earn at all, the others
-/// pay.
-pub(super) fn paid(groups: &Groups, values: &Rows, owners: &[usize]) -> Vec<f64> {
-    let half = values.columns / 2;
-    let part = |from: usize, to: usize| {
-        let data = values.iter().flat_map(|row| row[from..to].to_vec()).collect();
-        Rows { rows: values.rows, columns: to - from, data }
-    };
-    groups::shares(&groups.eligibility(&part(0, half)), &part(half, values.columns), owners)
+/// A column for each name, in the mean over halves.
+pub(super) fn following(column_of: Vec<Option<usize>>, curvature: Curvature) -> Following {
+    let columns = column_of.iter().flatten().max().map_or(0, |last| last + 1);
+    Following { column_of, columns, curvature, left_out: true }
+}
+
+/// Every name's share, as answers to all `queries` together pay: signed sums by the mean over as many halves as jobs
+/// have.
+pub(super) fn paid(
+    course: &Course,
+    model: &mut dyn Model,
+    following: &Following,
+    queries: &[usize],
+) -> Result<Vec<f64>, TrainError> {
+    let theta = course.train(model, &[])?;
+    let table = course.over_halves(model, following, HALVES)?;
+    let answers = gradients::all(model, &theta, queries)?;
+    let mut values = gradients::product(&table, &answers);
+    values.data.iter_mut().for_each(|value| *value = -*value);
+    Ok(pay::netted(&values))
 }
 
 /// What is done against attacks.

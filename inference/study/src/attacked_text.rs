@@ -2,17 +2,16 @@
 
 use datanet_data::corpus::Record;
 use datanet_data::judge::{DuplicateIndex, RecordRef};
-use datanet_training::attribution::groups::Groups;
-use datanet_training::attribution::{Curvature, ModelError, Rows, gradients};
+use datanet_training::attribution::{Curvature, ModelError};
 use datanet_training::data::Dataset;
 use datanet_training::network::Network;
 use datanet_training::random::Stream;
 use datanet_training::recipe::Recipe;
-use datanet_training::run::{Course, Following, Gradient};
+use datanet_training::run::{Course, Gradient};
 use datanet_types::{ContributionId, schema::Schema};
 
 use crate::StudyError;
-use crate::attacked::{Defence, paid};
+use crate::attacked::{Defence, following, paid};
 use crate::attacks::Corpus;
 use crate::clusters::Clusters;
 use crate::similarity::unit;
@@ -59,16 +58,9 @@ impl TextCorpus {
             batch.iter_mut().for_each(|at| *at = chosen[*at]);
         }
         let mut column_of = vec![None; self.contributors.len()];
-        chosen.iter().enumerate().for_each(|(column, record)| column_of[*record] = Some(column));
-        let following = Following { column_of, columns: chosen.len(), curvature };
-        let followed = course.follow(network, following)?;
+        chosen.iter().zip(owners).for_each(|(record, owner)| column_of[*record] = Some(owner));
         let queries = network.held_out();
-        let answers = gradients::all(network, &followed.theta, &queries)?;
-        let columns: Vec<f32> = (0..chosen.len()).flat_map(|column| followed.replay.column(column)).collect();
-        let table = Rows { rows: chosen.len(), columns: followed.theta.len(), data: columns };
-        let mut values = gradients::product(&table, &answers);
-        values.data.iter_mut().for_each(|value| *value = -*value);
-        Ok(paid(&Groups::by_record(&owners), &values, &owners))
+        Ok(paid(&course, network, &following(column_of, curvature), &queries)?)
     }
 
     fn single(&self) -> Clusters {

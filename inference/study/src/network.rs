@@ -187,6 +187,14 @@ mod tests {
     }
 
     #[test]
+    fn gradients_of_all_weights_are_right() {
+        let network = crate::tanh::Tanh { inputs: 5, hidden: 6, classes: 3 };
+        let mut dice = Stream::new("test", 3, 0);
+        let theta = network.initial(0).iter().map(|x| x + dice.normal() * 0.2).collect();
+        gradients_agree_with_differences(network, theta);
+    }
+
+    #[test]
     fn a_merged_adapter_answers_the_same() {
         let network = TanhLora::random(&[5, 8, 3], 2, 2.0, 0);
         let mut dice = Stream::new("test", 2, 0);

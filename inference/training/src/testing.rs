@@ -95,7 +95,7 @@ pub(crate) fn topics(train: usize, held_out: usize, noisy: bool) -> Dataset {
     let held_out = (0..held_out).map(|at| draw(at, true)).collect();
     let labels = TOPICS.iter().map(|(name, ..)| (*name).to_owned()).collect();
     let sources = ["ann", "bob", "cem", "dua"].map(|name| Source { name: name.to_owned() }).to_vec();
-    Dataset { task: Task::Classify, labels, train, held_out, sources }
+    Dataset { task: Task::Classify, labels, train, held_out, sources, parts: Vec::new() }
 }
 
 /// The same sentences as texts to be continued.

@@ -6,7 +6,7 @@ use crate::attribution::Choice;
 use crate::job::Job;
 
 /// The version of the form.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Bytes of a transcript's file; long runs have some megabytes of losses.
 const MAX_BYTES: usize = 64 << 20;
@@ -49,6 +49,28 @@ pub struct Transcript {
     /// Hash of the influence table's file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
+    /// The trainings on random halves of the records, whose draw follows from the job's seed, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub halves: Vec<HalfRun>,
+    /// Hash of the file with what pays: the mean over them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pay: Option<String>,
+}
+
+/// A training on half of the records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HalfRun {
+    /// Records that it learnt from.
+    pub records: usize,
+    /// Hash of the parameters that it ended with.
+    pub theta: String,
+}
+
+/// What every version has: looked at first, so that another's fields are no riddle.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
 }
 
 /// A held-out loss on the way.
@@ -91,10 +113,14 @@ impl Transcript {
         if text.len() > MAX_BYTES {
             return Err(TranscriptError(format!("it has {} bytes, more than {MAX_BYTES}", text.len())));
         }
+        let of_version = |version: u32| match version {
+            VERSION => Ok(()),
+            1 => Err("it has version 1, of a training that paid by another rule; train the model again".to_owned()),
+            other => Err(format!("it has version {other}, {VERSION} is known")),
+        };
+        let written: Versioned = serde_json::from_str(text).map_err(|error| TranscriptError(error.to_string()))?;
+        of_version(written.version).map_err(TranscriptError)?;
         let transcript: Self = serde_json::from_str(text).map_err(|error| TranscriptError(error.to_string()))?;
-        if transcript.version != VERSION {
-            return Err(TranscriptError(format!("it has version {}, {VERSION} is known", transcript.version)));
-        }
         transcript.job.check().map_err(|error| TranscriptError(error.to_string()))?;
         Ok(transcript)
     }
@@ -139,11 +165,16 @@ mod tests {
             theta: theta_hash(&[1.0, 2.0]),
             attribution: None,
             table: None,
+            halves: vec![HalfRun { records: 2, theta: "t".to_owned() }],
+            pay: None,
         };
         let json = transcript.to_json().unwrap();
         assert_eq!(Transcript::from_json(&json).unwrap(), transcript);
         transcript.version = 9;
         assert!(Transcript::from_json(&transcript.to_json().unwrap()).is_err());
+        transcript.version = 1;
+        let old = Transcript::from_json(&transcript.to_json().unwrap()).unwrap_err().to_string();
+        assert!(old.contains("train the model again"), "{old}");
         assert!(Transcript::from_json("{").is_err());
     }
 }

@@ -10,28 +10,26 @@ use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors};
 
-use crate::attribution::answer::{ELIGIBILITY_FILE, MAX_ELIGIBILITY, RECORDS_FILE, TABLE_FILE};
+use crate::attribution::answer::{PAY_FILE, RECORDS_FILE, TABLE_FILE};
 use crate::attribution::table::TableError;
-use crate::attribution::{Choice, Eligibility, Table};
+use crate::attribution::{Choice, Table};
 use crate::job::Method;
 use crate::random::Stream;
 use crate::run::{Checkpoints, Control, Event, Prepared, Setup, State, TrainError, Trainer, train};
-use crate::transcript::{CheckpointHash, Transcript};
+use crate::transcript::{CheckpointHash, HalfRun, Transcript};
 
 /// How far a repetition may lie from what is claimed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tolerance {
     /// Of parameters: the distance over the claimed ones' length; for an interval, over the way that they moved in it.
     pub parameters: f64,
-    /// Of the influence table: the distance over its length.
+    /// Of a table: the distance over its length.
     pub table: f64,
-    /// Of groups' mean values: the distance over their length.
-    pub eligibility: f64,
 }
 
 impl Default for Tolerance {
     fn default() -> Self {
-        Self { parameters: 0.01, table: 0.05, eligibility: 0.05 }
+        Self { parameters: 0.01, table: 0.05 }
     }
 }
 
@@ -174,12 +172,17 @@ fn whole(
     checks.push(Check { name: "parameters".to_owned(), distance: parameters, allowed: tolerance.parameters });
     // What the job asks for must be there; the transcript is the claimant's own.
     if setup.job.attribution.method != Method::None {
-        for (name, file) in [("influence table", TABLE_FILE), ("table by record", RECORDS_FILE)] {
+        let by_record = own.join(RECORDS_FILE).exists().then_some(("table by record", RECORDS_FILE));
+        let tables = [("influence table", TABLE_FILE), ("table that pays", PAY_FILE)];
+        for (name, file) in tables.into_iter().chain(by_record) {
             let distance = tables_apart(&table(&own, file)?, &table(claim.release, file)?)?;
             checks.push(Check { name: name.to_owned(), distance, allowed: tolerance.table });
         }
-        let distance = eligibility(&own)?.apart(&eligibility(claim.release)?);
-        checks.push(Check { name: "what earns".to_owned(), distance, allowed: tolerance.eligibility });
+        // The draw is of whole records, so it is the same on every machine.
+        let drawn = |halves: &[HalfRun]| halves.iter().map(|half| half.records).collect::<Vec<_>>();
+        let same = drawn(&outcome.transcript.halves) == drawn(&claim.transcript.halves);
+        let distance = if same { 0.0 } else { f64::INFINITY };
+        checks.push(Check { name: "halves".to_owned(), distance, allowed: 0.0 });
     }
     Ok(RunVerdict { checks })
 }
@@ -269,17 +272,6 @@ fn parameters(release: &Path) -> Result<Vec<f32>, VerifyError> {
         all.extend(tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)));
     }
     Ok(all)
-}
-
-fn eligibility(release: &Path) -> Result<Eligibility, VerifyError> {
-    let fail = |reason: String| VerifyError::File { file: ELIGIBILITY_FILE.to_owned(), reason };
-    let path = release.join(ELIGIBILITY_FILE);
-    let length = std::fs::metadata(&path).map_err(|error| fail(error.to_string()))?.len();
-    if length > MAX_ELIGIBILITY {
-        return Err(fail(format!("it has {length} bytes")));
-    }
-    let bytes = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
-    serde_json::from_slice(&bytes).map_err(|error| fail(error.to_string()))
 }
 
 fn table(release: &Path, file: &str) -> Result<Table, VerifyError> {

@@ -226,6 +226,9 @@ pub struct EarningLine {
     pub answers: u64,
     /// Its shares of those answers, summed, in parts per million.
     pub weight_ppm_sum: u64,
+    /// What was left of its worth, in millionths; 0 where each answer paid by itself.
+    #[serde(default)]
+    pub net: u64,
     /// Base units.
     pub amount: u64,
     /// In words.

@@ -4,6 +4,8 @@ mod adapters;
 mod answers;
 mod attribution;
 mod attribution_attacks;
+mod attribution_pay;
+mod attribution_peers;
 mod attribution_text;
 mod contribute;
 mod decoder;

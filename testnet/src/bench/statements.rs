@@ -107,7 +107,7 @@ fn statement(accounts: u64) -> Statement {
             .map(|reason| {
                 let contribution = Some(ContributionId(hash("contribution", n * REASONS + reason)));
                 let (role, datanet) = (EarningRole::Contributor, DatanetId(hash("datanet", n % 20)));
-                let earning = Earning { amount, answers: 3, weight: Ppm(300_000 + n) };
+                let earning = Earning { amount, answers: 3, weight: Ppm(300_000 + n), net: 0 };
                 (EarningKey { account, role, datanet, contribution }, earning)
             })
             .collect();
@@ -126,7 +126,8 @@ fn statement(accounts: u64) -> Statement {
     let receipts = (0..answers).map(receipt).collect();
     let split = FeeSplit { contributors: leaves.iter().map(|leaf| leaf.amount).sum(), ..FeeSplit::default() };
     let totals = EpochTotals { answers, fees: answers * 20_000, split, unearned: 0 };
-    Statement { chain_id: CHAIN.to_owned(), node: NODE, epoch: 1, totals, leaves, lines, receipts }
+    let (chain_id, carries, debts) = (CHAIN.to_owned(), None, Vec::new());
+    Statement { chain_id, node: NODE, epoch: 1, totals, leaves, lines, receipts, carries, debts }
 }
 
 fn settled(statement: &Statement) -> Result<Epoch> {
@@ -136,7 +137,7 @@ fn settled(statement: &Statement) -> Result<Epoch> {
 }
 
 fn before(statement: &Statement) -> Result<Vec<u8>> {
-    let Statement { chain_id, node, epoch, totals, leaves, lines, receipts } = statement;
+    let Statement { chain_id, node, epoch, totals, leaves, lines, receipts, .. } = statement;
     let (node, epoch, totals) = (*node, *epoch, *totals);
     Ok(serde_json::to_vec(&Before { version: 3, chain_id, node, epoch, totals, leaves, lines, receipts })?)
 }

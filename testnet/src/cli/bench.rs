@@ -201,6 +201,10 @@ pub(super) enum Bench {
         /// Attempts to be paid more for the same data instead
         #[arg(long)]
         attacks: bool,
+        /// What pays, against Shapley values by retraining, over so many seeds, and what more names bring; on the
+        /// digits, instead
+        #[arg(long, value_name = "SEEDS", conflicts_with_all = ["attacks", "only", "data"], value_parser = clap::value_parser!(u8).range(1..))]
+        pay: Option<u8>,
         /// Attackers on the texts, spread over the contributors
         #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=20))]
         attackers: u8,
@@ -214,6 +218,9 @@ pub(super) enum Bench {
         /// Retrainings with a tenth of the records removed, each task
         #[arg(long, default_value_t = 20)]
         subsets: usize,
+        /// dattri's methods on the same adapters, records and queries as well (installs PyTorch: some gigabytes)
+        #[arg(long, conflicts_with = "attacks")]
+        peers: bool,
         /// One JSON object a measure
         #[arg(long)]
         json: bool,
@@ -268,9 +275,10 @@ impl Bench {
             Self::Generate { tokens, streams, rounds, threads, json } => {
                 (bench::generate(&GenerateBench { tokens, streams, rounds, threads }, json).await?, json)
             }
-            Self::Attribution { data, attacks, attackers, clip, only, subsets, json } => {
-                let attackers = usize::from(attackers);
-                let bench = AttributionBench { data, attacks, attackers, clip, only, subsets };
+            Self::Attribution { data, attacks, pay, attackers, clip, only, subsets, peers, json } => {
+                let (attackers, pay) = (usize::from(attackers), pay.map(u64::from));
+                let only = if pay.is_some() { Some(AttributionTask::Digits) } else { only };
+                let bench = AttributionBench { data, attacks, pay, attackers, clip, only, subsets, peers };
                 (bench::attribution(&bench, json).await?, json)
             }
         })

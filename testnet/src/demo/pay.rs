@@ -84,8 +84,10 @@ pub(super) async fn claim_all(
 fn why(earnings: &Earnings) -> String {
     let mut roles: Vec<EarningLine> = Vec::new();
     for line in &earnings.lines {
-        match roles.iter_mut().find(|sum| sum.role == line.role) {
+        let alike = |sum: &&mut EarningLine| sum.role == line.role && (sum.net > 0) == (line.net > 0);
+        match roles.iter_mut().find(alike) {
             Some(sum) => {
+                sum.net += line.net;
                 sum.answers += line.answers;
                 sum.weight_ppm_sum += line.weight_ppm_sum;
                 sum.amount += line.amount;
@@ -101,6 +103,13 @@ fn why(earnings: &Earnings) -> String {
 fn reason(sum: &EarningLine, with_amount: bool) -> String {
     let answers = sum.answers;
     let words = match sum.role.as_str() {
+        // What was netted has one share over all of an epoch.
+        "contributor" if sum.net > 0 => {
+            format!(
+                "{answers} answers moved by its data; harm taken from help, worth {:.2} was left",
+                sum.net as f64 / 1e6
+            )
+        }
         "contributor" => {
             let share = sum.weight_ppm_sum as f64 / 10_000.0 / answers.max(1) as f64;
             format!("{answers} answers rest on its data, by {share:.0} % on average")

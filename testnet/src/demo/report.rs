@@ -234,7 +234,7 @@ impl Report {
             ui.line(format!("{left_out}"));
             ui.line("The loss is the mean over the held-out records, a natural logarithm; what was earned is DNT for the questions asked above.");
             ui.line(
-                "They differ because pay counts only records that helped those answers, and harm takes nothing away.\n",
+                "They differ because pay follows what data is worth where half of it is missing, over the answers to those questions: harm is taken from help, and what is left shares the fees.\n",
             );
         }
         let number = |number: Option<f64>| number.map_or_else(|| "–".to_owned(), |number| format!("{number:.2}"));

@@ -38,8 +38,10 @@ pub(super) async fn fine_tune(client: &Client, datanet: &str, data: &Dataset, ui
     let began = Instant::now();
     let step = ui.step("fine-tuning on what was accepted");
     let mut plan = learning::job(data);
-    plan["attribution"] =
-        json!({ "method": "influence", "curvature": "signs-2", "audit_subsets": 8, "audit_contributors": 4 });
+    // One pair of halves pays as near to retraining as two, and takes half the time.
+    plan["attribution"] = json!({
+        "method": "influence", "curvature": "signs-2", "audit_subsets": 8, "audit_contributors": 4, "halves": 2,
+    });
     let body =
         json!({ "model": "minilm-l6", "training_file": datanet, "suffix": "contracts", "seed": SEED, "job": plan });
     let job = client.create_job(&body).await.context("the node takes no fine-tuning job")?;

@@ -75,6 +75,7 @@ impl Tour {
             accounts: 1,
             receipts: Digest(random()?),
             params: 0,
+            carries: None,
         };
         done(&client, chain, &stranger, Action::SettleEpoch(settle)).await?;
         let before = client.balance(&account).await?;

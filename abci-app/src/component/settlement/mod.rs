@@ -146,6 +146,21 @@ pub struct Epoch {
     /// Whether it is void because too few kept its statement in time.
     #[prost(bool, tag = "18")]
     pub unkept: bool,
+    /// The epoch whose debts its statement begins with; absent if it begins with none.
+    #[prost(message, optional, tag = "19")]
+    pub carries: Option<Carried>,
+}
+
+/// An epoch whose debts another begins with ([`datanet_types::netting`]): the node's newest that was not void when that was settled. Its
+/// statement is named, so that nobody needs the epoch, which may be forgotten, to check it.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
+pub struct Carried {
+    /// Its number.
+    #[prost(uint64, tag = "1")]
+    pub epoch: u64,
+    /// Its statement.
+    #[prost(message, required, tag = "2")]
+    pub statement: BlobHash,
 }
 
 impl Epoch {
@@ -188,6 +203,18 @@ pub struct Settlement {
     /// Base units claimed from them.
     #[prost(uint64, tag = "5")]
     pub claimed: Amount,
+}
+
+impl Settlement {
+    /// Whose debts the next epoch begins with: those of the latest, or where that is void, those that it began with itself.
+    pub fn carried(&self) -> Option<Carried> {
+        match self.latest.status() {
+            Status::Void => self.latest.carries,
+            Status::Open | Status::Audited | Status::Final => {
+                Some(Carried { epoch: self.latest.epoch, statement: self.latest.statement })
+            }
+        }
+    }
 }
 
 /// A serving node's settlement so far; `None` before its first epoch.

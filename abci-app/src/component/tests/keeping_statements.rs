@@ -1,6 +1,6 @@
 //! An epoch is paid once others keep its statement, and void where too few do.
 
-use datanet_types::action::{AttestStatement, ChallengeEpoch, Finding, role};
+use datanet_types::action::{AttestStatement, ChallengeEpoch, Finding, SettleEpoch, role};
 use datanet_types::amount::DNT;
 use datanet_types::epoch::EpochLeaf;
 
@@ -247,4 +247,38 @@ fn those_who_keep_the_statement_of_an_epoch_whose_receipts_are_nowhere_have_done
         audited(&mut chain, finding);
         assert_eq!((epoch(&chain).status(), stake(&chain, 5), stake(&chain, 6)), (Status::Void, MIN, MIN));
     }
+}
+
+#[test]
+fn an_epoch_carries_the_debts_of_the_newest_that_was_not_void() {
+    let mut chain = world(2);
+    let channel = open(&mut chain, 12);
+    let carried = |chain: &Chain, number| {
+        let epoch = settlement::epoch(&chain.state, &node(0), number).unwrap().unwrap();
+        epoch.carries.map(|carried| carried.epoch)
+    };
+    let next = |number: u64, carries| {
+        let promised = number * FEES;
+        SettleEpoch {
+            carries,
+            ..settle(number, FEES, &leaves(&[(11, FEES / 4 * 3)]), vec![voucher(12, channel, promised)])
+        }
+    };
+    chain.refused(0, next(1, Some(1)), code::EPOCH_ORDER, "it is those of epoch 0");
+    chain.act(0, next(1, Some(0)));
+    assert_eq!(carried(&chain, 1), None, "a first epoch has no debts");
+    chain.refused(0, next(2, Some(0)), code::EPOCH_ORDER, "it is those of epoch 1");
+    chain.act(0, next(2, Some(1)));
+    assert_eq!(carried(&chain, 2), Some(1));
+    // The first is kept, the second is not.
+    chain.act(5, attest(5));
+    chain.act(6, attest(6));
+    chain.skip_until(settlement::epoch(&chain.state, &node(0), 2).unwrap().unwrap().attest_by);
+    chain.next();
+    let second = settlement::epoch(&chain.state, &node(0), 2).unwrap().unwrap();
+    assert_eq!((epoch(&chain).status(), second.status()), (Status::Final, Status::Void));
+    // What it charged was paid back: its voucher's money is charged by the channel all the same.
+    chain.refused(0, next(3, Some(2)), code::EPOCH_ORDER, "it is those of epoch 1");
+    chain.act(0, next(3, Some(1)));
+    assert_eq!(carried(&chain, 3), Some(1), "a void epoch's debts are those that it began with");
 }

@@ -55,6 +55,7 @@ pub(crate) fn settle(epoch: u64, fees: u64, leaves: &[EpochLeaf], mut vouchers: 
         accounts,
         receipts: Digest([7; 32]),
         params: 0,
+        carries: None,
     }
 }
 

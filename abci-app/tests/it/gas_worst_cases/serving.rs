@@ -137,6 +137,7 @@ impl Serving {
             accounts: 1,
             receipts: Digest([6; 32]),
             params: 0,
+            carries: None,
         }
     }
 

@@ -85,6 +85,11 @@ pub struct SettleEpoch {
     /// The version of the chain's parameters that all its answers were given under: [`crate::receipt::Receipt::params`].
     #[prost(uint64, tag = "9")]
     pub params: u64,
+    /// The epoch of the node whose debts this one's statement begins with, 0 for none ([`crate::netting`]). Where the ledger finds another it is
+    /// refused: one that fell void meanwhile leaves none. Absent, it is not compared, and auditors hold the statement against the ledger all the same.
+    #[prost(uint64, optional, tag = "10")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carries: Option<u64>,
 }
 
 /// A storage node's word that it keeps an epoch's statement, and that it gives the roots on the ledger. Signed by the node's account,

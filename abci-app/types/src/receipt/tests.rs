@@ -65,9 +65,9 @@ fn an_answer_by_retrieval_has_the_bytes_it_always_had() {
     assert_eq!(serde_json::to_value(&output).unwrap().as_object().unwrap().len(), 3);
 }
 
-fn influenced(earned: [u64; 3]) -> AskOutput {
-    let influence = |(n, earned)| Influence { contribution: ContributionId([n; 32]), value: -7, earned };
-    AskOutput { influence: (1..).zip(earned).map(influence).collect(), ..AskOutput::default() }
+fn influenced(worth: [i64; 3]) -> AskOutput {
+    let influence = |(n, worth)| Influence { contribution: ContributionId([n; 32]), value: -7, worth };
+    AskOutput { influence: (1..).zip(worth).map(influence).collect(), ..AskOutput::default() }
 }
 
 #[test]
@@ -80,7 +80,13 @@ fn weights_must_follow_from_the_influences_beside_them() {
     assert_eq!(other, Err(ReceiptError::Basis("influences")));
     let nothing = AnswerRecord::verify(&sign(influenced([0, 0, 0])), "c");
     assert_eq!(nothing, Err(ReceiptError::Basis("influences")));
-    assert_eq!(influence_weights(&influenced([0, 0, 0]).influence), []);
+    assert_eq!(influence_weights(&influenced([0, 0, -9]).influence), []);
+    assert!(
+        AnswerRecord::verify(&sign(influenced([2, 3, -MAX_WORTH])), "c").is_ok(),
+        "harm is told, and credits nobody"
+    );
+    let beyond = AnswerRecord::verify(&sign(influenced([2, 3, -MAX_WORTH - 1])), "c");
+    assert_eq!(beyond, Err(ReceiptError::Basis("influences")));
 }
 
 #[test]

@@ -42,6 +42,18 @@ fn a_manifest_out_of_bounds_is_refused() {
         assert!(error.contains(words), "{error:?} does not say {words:?}");
     };
     refused(|r| r.version = RELEASE_VERSION + 1, "update this node");
+    refused(|r| r.version = RELEASE_VERSION - 1, "train the model again");
+    let attribution = |change: fn(&mut Attribution), words: &str| {
+        let mut attribution = Attribution { method: "forward-replay".into(), halves: 2, ..Attribution::default() };
+        assert!(Release { attribution: Some(attribution.clone()), ..release() }.validate().is_ok());
+        change(&mut attribution);
+        let error = Release { attribution: Some(attribution), ..release() }.validate().unwrap_err().to_string();
+        assert!(error.contains(words), "{error:?} does not say {words:?}");
+    };
+    attribution(|a| a.halves = 3, "even");
+    attribution(|a| a.halves = 66, "at most 64");
+    attribution(|a| a.method.clear(), "1 to 64 bytes");
+    attribution(|a| a.lds_interval = Some(Interval { low: SignedPpm(1), high: SignedPpm(0) }), "below its beginning");
     refused(|r| r.name.clear(), "name");
     refused(|r| r.licence = "x".repeat(65), "SPDX");
     refused(|r| r.task = 9, "task 9");
@@ -76,15 +88,15 @@ fn a_history_tells_final_from_revoked_and_one_datanet_from_another() {
 }
 
 #[test]
-fn values_are_spread_by_records_and_what_was_earned_is_credited() {
+fn values_are_spread_by_records_and_worth_is_credited() {
     let release = release();
-    let earned = BTreeMap::from([(ContributionId([2; 32]), 40)]);
-    let spread = release.spread(&[-101, 50], &earned, |_| false);
+    let worth = BTreeMap::from([(ContributionId([1; 32]), -40), (ContributionId([2; 32]), 40)]);
+    let spread = release.spread(&[-101, 50], &worth, |_| false);
     let values: Vec<(u8, i64)> = spread.iter().map(|i| (i.contribution.0[0], i.value)).collect();
     assert_eq!(values, [(1, -76), (2, 50), (3, -25)]);
     let credits = release.credits(&spread);
     assert_eq!((credits.len(), credits[0].weight, credits[0].contributor), (1, Ppm::ONE, Address([2; 20])));
-    let rest = release.spread(&[-101, 50], &earned, |id| id.0[0] == 2);
+    let rest = release.spread(&[-101, 50], &worth, |id| id.0[0] == 2);
     assert!(rest.len() == 2 && release.credits(&rest).is_empty());
 }
 
@@ -110,14 +122,15 @@ proptest! {
     #[test]
     fn spreading_loses_nothing(
         values in prop::collection::vec(-1_000_000_000_000i64..1_000_000_000_000, 2),
-        earned in prop::collection::btree_map((1u8..4).prop_map(|n| ContributionId([n; 32])), 0u64..1 << 50, 0..3),
+        worth in prop::collection::btree_map((1u8..4).prop_map(|n| ContributionId([n; 32])), -MAX_WORTH * 2..MAX_WORTH * 2, 0..3),
     ) {
         let release = release();
-        let spread = release.spread(&values, &earned, |_| false);
+        let spread = release.spread(&values, &worth, |_| false);
+        prop_assert!(spread.iter().all(|i| i.worth.abs() <= MAX_WORTH));
         prop_assert_eq!(spread.iter().map(|i| i.value).sum::<i64>(), values.iter().sum::<i64>());
         let credits = release.credits(&spread);
         let weight: Ppm = credits.iter().map(|credit| credit.weight).sum();
-        prop_assert_eq!(weight, if earned.values().any(|earned| *earned > 0) { Ppm::ONE } else { Ppm::ZERO });
+        prop_assert_eq!(weight, if worth.values().any(|worth| *worth > 0) { Ppm::ONE } else { Ppm::ZERO });
     }
 
     #[test]

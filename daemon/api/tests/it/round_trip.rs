@@ -32,6 +32,7 @@ use datanet_api::proposals::{NewProposal, NewVote, ProposalView, Proposals, Upgr
 use datanet_api::receipts::{AnswerRecordView, IssuedReceipts, ReceiptView, Verification};
 use datanet_api::search::{Hits, SearchParams};
 use datanet_api::sellers::{NewRating, OpenRatings, SellerView, Sellers};
+use datanet_api::services::{CallAnswer, CallOutcome, Called, NextCall, ServiceAsk, ServiceList};
 use datanet_api::status::{NodeStatus, Peers};
 use datanet_api::transactions::{Encoded, Estimate, NewTransfer, Sent, Submitted, TxView};
 use datanet_api::x402::{
@@ -101,6 +102,14 @@ fn agents_and_sellers() {
         r#"{"account":"$ADDR","agent":"$ID","score_bps":9000,"counted":7,"rated":10,"own":1,"circular":2,"ratings":3,
         "earned":20,"paid":4}"#,
     );
+    wire::<ServiceList>(r#"{"services":[{"agent":"$ID","price":9,"description":"owls"}]}"#);
+    wire::<ServiceAsk>(r#"{"text":"what do owls eat?","account":"alice"}"#);
+    wire::<NextCall>(r#"{"price":9,"description":"owls","anew":true,"wait_seconds":20}"#);
+    wire::<Called>(r#"{"call":{"order":"$ID","text":"what do owls eat?","price":9}}"#);
+    wire::<CallAnswer>(r#"{"order":"$ID","answer":"voles","suppliers":["$ID"]}"#);
+    wire::<CallAnswer>(r#"{"order":"$ID","refusal":"nothing was found"}"#);
+    wire::<CallOutcome>(r#"{"receipt":"$ID","fee":9}"#);
+    wire::<CallOutcome>(r#"{"receipt":null,"fee":0,"why":"it is too dear"}"#);
     wire::<Sellers>(r#"{"sellers":[]}"#);
     wire::<NewRating>(r#"{"account":"alice","node":"$ID","epoch":3,"score_bps":9000}"#);
     wire::<OpenRatings>(r#"{"open":[{"node":"$ID","epoch":3,"seller":"$ADDR","amount":5,"until":9}]}"#);
@@ -149,7 +158,7 @@ fn the_node_keys_and_accounts() {
     for role in ["contributor", "owner", "lineage", "validator", "storage", "treasury"] {
         wire::<Earnings>(&format!(
             r#"{{"earned":9,"claimed":4,"claimable":5,"pending":6,"next_final":7,"lines":[{{"node":"$ID","epoch":1,"role":"{role}","datanet":"$ID",
-            "contribution":"$ID","answers":2,"weight_ppm_sum":3,"amount":4,"why":"w"}}],"missing":[{{"node":"$ID","epochs":2,"reason":"r"}}]}}"#
+            "contribution":"$ID","answers":2,"weight_ppm_sum":3,"net":5,"amount":4,"why":"w"}}],"missing":[{{"node":"$ID","epochs":2,"reason":"r"}}]}}"#
         ));
     }
     wire::<Claims>(
@@ -370,7 +379,7 @@ fn answers_and_what_proves_and_pays_them() {
     );
     wire::<Attributed>(
         r#"{"receipt":"$ID","method":"span","proves":"p","tainted":false,"input":"i","answer":"a","gate":null,"contributions":[
-        {"contribution":"$ID","contributor":"$ADDR","value":-1,"weight":2}],"without":[{"contribution":"$ID","weight":1,
+        {"contribution":"$ID","contributor":"$ADDR","value":-1,"worth":0,"weight":2}],"without":[{"contribution":"$ID","weight":1,
         "effect":2,"label":null,"answer_changed":true}],"helpful":[{"contribution":"$ID","record":1,"value":2,"label":null,
         "text":"t"}],"harmful":[]}"#,
     );
@@ -385,7 +394,7 @@ fn answers_and_what_proves_and_pays_them() {
     wire::<Classifications>(&format!(
         r#"{{"object":"list","model":"m","model_id":"$ID","data":[{{"object":"classification","index":0,"label":"owl",
         "probabilities":[{{"label":"owl","probability":0.75}}],"fee":1,"receipt":{receipt},"attribution":"influence",
-        "tainted":false,"influence":[{{"contribution":"$ID","value":-1,"earned":2}}],"counterfactual":[
+        "tainted":false,"influence":[{{"contribution":"$ID","value":-1,"worth":2}}],"counterfactual":[
         {{"contributor":"$ADDR","contributions":["$ID"],"label":"owl","probabilities":[]}}]}}],"usage":{{"prompt_tokens":1,
         "total_tokens":1}}}}"#
     ));
@@ -417,7 +426,7 @@ fn answers_and_what_proves_and_pays_them() {
     for audit in ["null", audit] {
         wire::<Epochs>(&format!(
             r#"{{"epochs":[{{"id":"$ID-1","node":"$ID","epoch":1,"status":"open","final_at":7,"quorum":2,"attestations":1,
-            "keepers":["$ID"],"attest_by":9,"waits_for":"w","unkept":false,"challenges":1,"challenge":10,"height":3,
+            "keepers":["$ID"],"attest_by":9,"waits_for":"w","unkept":false,"carries":2,"challenges":1,"challenge":10,"height":3,
             "totals":{},"accounts":2,"root":"$ID","receipts":"$ID","statement":"$ID","audit":{audit}}}]}}"#,
             json_of(&datanet_types::epoch::EpochTotals::default())
         ));

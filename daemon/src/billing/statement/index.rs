@@ -6,14 +6,15 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use datanet_ledger::component::settlement::Epoch;
+use datanet_ledger::component::settlement::{Carried, Epoch};
 use datanet_types::codec::decode_canonical;
 use datanet_types::epoch::{EpochLeaf, EpochTotals, MAX_ACCOUNTS};
+use datanet_types::netting::{Debt, MAX_DEBTS};
 use datanet_types::paged_tree::{self, leaves_on, pages};
 use datanet_types::receipt::ReceiptHead;
 use datanet_types::settled_receipt::{MAX_ANSWERS, SettledReceipt};
 use datanet_types::sum_tree::{self, SumNode, SumProof};
-use datanet_types::{Account, Amount, BlobHash, ChannelId, Digest, NodeKey};
+use datanet_types::{Account, Amount, BlobHash, ChannelId, ContributionId, Digest, ModelId, NodeKey};
 use prost::Message;
 
 use super::page::{Entry, Of, Part, Place, max_page_bytes};
@@ -21,16 +22,17 @@ use crate::db::accruals::EarningLine;
 
 /// Most lines of a statement: the ledger bounds accounts and answers, and not how many reasons there are.
 pub const MAX_LINES: u64 = 1 << 19;
-/// Longest index, in bytes: of the largest epoch, whose 256 pages of leaves, 512 of lines and 64 of receipts take some 114 KiB of it.
-pub const MAX_INDEX_BYTES: u64 = 128 * 1024;
+/// Longest index, in bytes: of the largest epoch, whose 256 pages of leaves, 512 of lines, 64 of receipts and 128 of debts take some 140 KiB of it.
+pub const MAX_INDEX_BYTES: u64 = 160 * 1024;
 /// Longest statement, in bytes: the index and all pages.
 pub const MAX_STATEMENT_BYTES: u64 = MAX_INDEX_BYTES
     + pages(MAX_ACCOUNTS) * max_page_bytes::<EpochLeaf>()
     + pages(MAX_LINES) * max_page_bytes::<EarningLine>()
-    + pages(MAX_ANSWERS) * max_page_bytes::<SettledReceipt>();
+    + pages(MAX_ANSWERS) * max_page_bytes::<SettledReceipt>()
+    + pages(MAX_DEBTS) * max_page_bytes::<Debt>();
 
-/// 4: before it, a statement was one blob.
-const VERSION: u32 = 4;
+/// 5: before it, nothing was netted.
+const VERSION: u32 = 5;
 
 /// What an index says of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +67,11 @@ pub struct Index {
     pub(super) leaves: Vec<Head<Account>>,
     pub(super) lines: Vec<Head<Account>>,
     pub(super) receipts: Vec<Head<(ChannelId, Amount)>>,
+    /// The statement whose debts this one begins with.
+    pub carries: Option<Carried>,
+    /// What contributions owe at its end.
+    pub debt_count: u64,
+    pub(super) debts: Vec<Head<(ModelId, ContributionId)>>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -105,6 +112,12 @@ struct IndexForm {
     lines: Vec<HeadForm>,
     #[prost(message, repeated, tag = "10")]
     receipts: Vec<HeadForm>,
+    #[prost(message, optional, tag = "11")]
+    carries: Option<Carried>,
+    #[prost(uint64, tag = "12")]
+    debt_count: u64,
+    #[prost(message, repeated, tag = "13")]
+    debts: Vec<HeadForm>,
 }
 
 impl<P: Place> Head<P> {
@@ -162,6 +175,9 @@ impl Index {
             leaves: self.leaves.iter().map(Head::form).collect(),
             lines: self.lines.iter().map(Head::form).collect(),
             receipts: self.receipts.iter().map(Head::form).collect(),
+            carries: self.carries,
+            debt_count: self.debt_count,
+            debts: self.debts.iter().map(Head::form).collect(),
         };
         form.encode_to_vec()
     }
@@ -172,31 +188,55 @@ impl Index {
     /// # Errors
     /// Which of it is not so, in words.
     pub fn parse(bytes: &[u8], chain_id: &str, epoch: &Epoch) -> Result<Self, String> {
-        let limit = usize::try_from(MAX_INDEX_BYTES).unwrap_or(usize::MAX);
-        let form: IndexForm = decode_canonical(bytes, limit).map_err(|error| format!("not a statement: {error}"))?;
-        if form.version != VERSION {
-            return Err(format!("statement version {} is not {VERSION}", form.version));
-        }
-        if form.chain_id != chain_id || (form.node, form.epoch) != (epoch.node, epoch.epoch) {
-            return Err("the statement is of another chain, node or epoch".into());
-        }
-        let IndexForm { totals, accounts, line_count, .. } = form;
-        if (totals, accounts) != (epoch.totals, epoch.accounts) {
-            return Err("the statement does not give the root on the ledger: its totals are others".into());
-        }
-        if line_count > MAX_LINES {
-            return Err(format!("the statement has {line_count} lines, and {MAX_LINES} are the most"));
-        }
-        let leaves = heads::<EpochLeaf>(form.leaves, accounts)?;
-        let lines = heads::<EarningLine>(form.lines, line_count)?;
-        let receipts = heads::<SettledReceipt>(form.receipts, totals.answers)?;
-        let (node, epoch_number, chain_id) = (form.node, form.epoch, form.chain_id);
-        let index = Self { chain_id, node, epoch: epoch_number, totals, accounts, line_count, leaves, lines, receipts };
+        let index = Self::of_form(form(bytes, chain_id, &epoch.node, epoch.epoch)?, |form| {
+            if (form.totals, form.accounts) != (epoch.totals, epoch.accounts) {
+                return Err("the statement does not give the root on the ledger: its totals are others".into());
+            }
+            Ok(())
+        })?;
         index.check(epoch).map(|()| index)
+    }
+
+    /// Reads the index of a statement that its hash alone names: of an epoch that the ledger may have forgotten. What it says of money is not looked at.
+    ///
+    /// # Errors
+    /// When it is no index of that epoch, or its pages are not in order; in words.
+    pub fn of_hash(bytes: &[u8], chain_id: &str, node: &NodeKey, epoch: u64) -> Result<Self, String> {
+        Self::of_form(form(bytes, chain_id, node, epoch)?, |_| Ok(()))
+    }
+
+    fn of_form(form: IndexForm, good: impl Fn(&IndexForm) -> Result<(), String>) -> Result<Self, String> {
+        good(&form)?;
+        let IndexForm { totals, accounts, line_count, carries, debt_count, .. } = form;
+        if accounts > MAX_ACCOUNTS || totals.answers > MAX_ANSWERS {
+            return Err("the statement has more accounts or answers than an epoch".into());
+        }
+        if line_count > MAX_LINES || debt_count > MAX_DEBTS {
+            return Err(format!(
+                "the statement has {line_count} lines and {debt_count} debts, and {MAX_LINES} and {MAX_DEBTS} are the most"
+            ));
+        }
+        Ok(Self {
+            leaves: heads::<EpochLeaf>(form.leaves, accounts)?,
+            lines: heads::<EarningLine>(form.lines, line_count)?,
+            receipts: heads::<SettledReceipt>(form.receipts, totals.answers)?,
+            debts: heads::<Debt>(form.debts, debt_count)?,
+            chain_id: form.chain_id,
+            node: form.node,
+            epoch: form.epoch,
+            totals,
+            accounts,
+            line_count,
+            carries,
+            debt_count,
+        })
     }
 
     /// What it says of its pages, together and against the ledger.
     fn check(&self, epoch: &Epoch) -> Result<(), String> {
+        if self.carries != epoch.carries {
+            return Err("the statement begins with the debts of another epoch than the ledger says".into());
+        }
         let all: Vec<BlobHash> = self.pages().map(|page| page.blob).collect();
         if all.iter().collect::<BTreeSet<_>>().len() != all.len() {
             return Err("the statement names a page twice".into());
@@ -221,7 +261,7 @@ impl Index {
         }
     }
 
-    /// All of its pages: leaves, then lines, then receipts.
+    /// All of its pages: leaves, then lines, then receipts, then debts.
     pub fn pages(&self) -> impl Iterator<Item = PageName> {
         fn named<E: Entry>(index: &Index) -> impl Iterator<Item = PageName> {
             let heads = E::heads(index);
@@ -234,7 +274,11 @@ impl Index {
                 bytes: head.bytes,
             })
         }
-        named::<EpochLeaf>(self).chain(named::<EarningLine>(self)).chain(named::<SettledReceipt>(self))
+        named::<EpochLeaf>(self).chain(named::<EarningLine>(self)).chain(named::<SettledReceipt>(self)).chain(named::<
+            Debt,
+        >(
+            self
+        ))
     }
 
     /// A page, as it is called.
@@ -318,6 +362,19 @@ impl Index {
     }
 }
 
+/// The form of an index of this chain, node and epoch.
+fn form(bytes: &[u8], chain_id: &str, node: &NodeKey, epoch: u64) -> Result<IndexForm, String> {
+    let limit = usize::try_from(MAX_INDEX_BYTES).unwrap_or(usize::MAX);
+    let form: IndexForm = decode_canonical(bytes, limit).map_err(|error| format!("not a statement: {error}"))?;
+    if form.version != VERSION {
+        return Err(format!("statement version {} is not {VERSION}", form.version));
+    }
+    if form.chain_id != chain_id || (form.node, form.epoch) != (*node, epoch) {
+        return Err("the statement is of another chain, node or epoch".into());
+    }
+    Ok(form)
+}
+
 /// What the index says of the pages of a part that has `count` entries: as many pages as that takes, none longer than one may be, and each behind the
 /// one before.
 fn heads<E: Entry>(forms: Vec<HeadForm>, count: u64) -> Result<Vec<Head<E::Place>>, String> {
@@ -333,7 +390,7 @@ fn heads<E: Entry>(forms: Vec<HeadForm>, count: u64) -> Result<Vec<Head<E::Place
     // Lines of one account may go on over the end of a page.
     let follow = |a: &Head<E::Place>, b: &Head<E::Place>| match E::PART {
         Part::Lines => a.last <= b.first,
-        Part::Leaves | Part::Receipts => a.last < b.first,
+        Part::Leaves | Part::Receipts | Part::Debts => a.last < b.first,
     };
     if !heads.iter().all(|head| head.first <= head.last) || !heads.is_sorted_by(follow) {
         return Err(format!("the pages of the statement's {part} are not ordered"));

@@ -6,10 +6,13 @@ use std::fmt;
 
 use datanet_types::codec::decode_canonical;
 use datanet_types::epoch::EpochLeaf;
+use datanet_types::netting::Debt;
 use datanet_types::paged_tree::PAGE_LEAVES;
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::sum_tree::SumNode;
-use datanet_types::{Account, Address, Amount, ChannelId, ContributionId, DatanetId, ModuleAddress, NodeKey, Ppm};
+use datanet_types::{
+    Account, Address, Amount, ChannelId, ContributionId, DatanetId, ModelId, ModuleAddress, NodeKey, Ppm,
+};
 use prost::Message;
 
 use super::index::{Head, Index};
@@ -24,6 +27,8 @@ pub enum Part {
     Lines,
     /// The answers that it was earned with: the leaves of the other root.
     Receipts,
+    /// What contributions harmed beyond what they helped: what the node's next epoch begins with.
+    Debts,
 }
 
 impl fmt::Display for Part {
@@ -32,6 +37,7 @@ impl fmt::Display for Part {
             Self::Leaves => "leaves",
             Self::Lines => "lines",
             Self::Receipts => "receipts",
+            Self::Debts => "debts",
         })
     }
 }
@@ -235,6 +241,8 @@ struct LineForm {
     answers: u64,
     #[prost(uint64, tag = "7")]
     weight_ppm: u64,
+    #[prost(uint64, tag = "8")]
+    net: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -253,6 +261,7 @@ impl From<&EarningLine> for LineForm {
             amount: earning.amount,
             answers: earning.answers,
             weight_ppm: earning.weight.0,
+            net: earning.net,
         }
     }
 }
@@ -262,14 +271,14 @@ impl LineForm {
         let role = RoleForm::try_from(self.role).map_err(|_| format!("{} is no role", self.role))?;
         let (account, role) = (Account::from_bytes(&self.account)?, EarningRole::from(role));
         let key = EarningKey { account, role, datanet: self.datanet, contribution: self.contribution };
-        Ok((key, Earning { amount: self.amount, answers: self.answers, weight: Ppm(self.weight_ppm) }))
+        Ok((key, Earning { amount: self.amount, answers: self.answers, weight: Ppm(self.weight_ppm), net: self.net }))
     }
 }
 
 impl Entry for EarningLine {
     type Place = Account;
     const PART: Part = Part::Lines;
-    const MAX_BYTES: u64 = (2 + 32) + 2 + 36 + 36 + 3 * 11 + 3;
+    const MAX_BYTES: u64 = (2 + 32) + 2 + 36 + 36 + 4 * 11 + 3;
 
     fn place(&self) -> Account {
         self.0.account
@@ -347,5 +356,65 @@ impl Entry for SettledReceipt {
 
     fn count(index: &Index) -> u64 {
         index.totals.answers
+    }
+}
+
+impl Place for (ModelId, ContributionId) {
+    fn to_bytes(self) -> Vec<u8> {
+        [self.0.0, self.1.0].concat()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
+        let none = || format!("{} bytes are no place of a debt", bytes.len());
+        let (model, contribution) = bytes.split_at_checked(ModelId::LEN).ok_or_else(none)?;
+        let model = ModelId::from_slice(model).map_err(|error| error.to_string())?;
+        Ok((model, ContributionId::from_slice(contribution).map_err(|error| error.to_string())?))
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct DebtPage {
+    #[prost(message, repeated, tag = "1")]
+    debts: Vec<Debt>,
+}
+
+impl Entry for Debt {
+    type Place = (ModelId, ContributionId);
+    const PART: Part = Part::Debts;
+    const MAX_BYTES: u64 = 2 * 36 + 11 + 3;
+
+    fn place(&self) -> Self::Place {
+        (self.model, self.contribution)
+    }
+
+    fn is_before(&self, next: &Self) -> bool {
+        self.place() < next.place()
+    }
+
+    /// They are no money.
+    fn amount(&self) -> Amount {
+        0
+    }
+
+    /// Nobody claims by them: whoever makes the epoch again finds them.
+    fn leaf(&self, _: &Of<'_>) -> Option<SumNode> {
+        None
+    }
+
+    fn encode(entries: &[Self]) -> Vec<u8> {
+        DebtPage { debts: entries.to_vec() }.encode_to_vec()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Vec<Self>, String> {
+        let debts = decode::<DebtPage>(bytes, max_page_bytes::<Self>())?.debts;
+        if debts.iter().any(|debt| debt.amount == 0) { Err("a debt is of nothing".into()) } else { Ok(debts) }
+    }
+
+    fn heads(index: &Index) -> &[Head<Self::Place>] {
+        &index.debts
+    }
+
+    fn count(index: &Index) -> u64 {
+        index.debt_count
     }
 }

@@ -10,7 +10,7 @@ use datanet_types::paged_tree::pages;
 use datanet_types::receipt::ReceiptHead;
 use datanet_types::settled_receipt::MAX_ANSWERS;
 use datanet_types::{
-    Account, Address, Amount, ChannelId, ContributionId, DatanetId, Digest, ModuleAddress, Ppm, ReceiptId,
+    Account, Address, Amount, ChannelId, ContributionId, DatanetId, Digest, ModelId, ModuleAddress, Ppm, ReceiptId,
 };
 use proptest::prelude::*;
 
@@ -32,7 +32,7 @@ fn line(account: Account, contribution: u32, amount: Amount) -> EarningLine {
     id[..4].copy_from_slice(&contribution.to_be_bytes());
     let (role, datanet) = (EarningRole::Contributor, DatanetId([3; 32]));
     let key = EarningKey { account, role, datanet, contribution: Some(ContributionId(id)) };
-    (key, Earning { amount, answers: 1, weight: Ppm::ONE })
+    (key, Earning { amount, answers: 1, weight: Ppm::ONE, net: 0 })
 }
 
 fn receipt(n: u32) -> SettledReceipt {
@@ -54,7 +54,7 @@ fn statement(accounts: u32, answers: u32) -> Statement {
         leaves,
         lines,
         receipts: (0..answers).map(receipt).collect(),
-        ..Statement::of(CHAIN, NODE, &Settling { epoch: 1, shares: vec![] })
+        ..Statement::of(CHAIN, NODE, &Settling { epoch: 1, shares: vec![] }, Closing::default())
     })
 }
 
@@ -213,7 +213,8 @@ fn the_largest_index_and_the_longest_pages_are_within_their_bounds() {
         datanet: DatanetId([255; 32]),
         contribution: Some(ContributionId([255; 32])),
     };
-    let line: EarningLine = (key, Earning { amount: u64::MAX, answers: u64::MAX, weight: Ppm(u64::MAX) });
+    let line: EarningLine =
+        (key, Earning { amount: u64::MAX, answers: u64::MAX, weight: Ppm(u64::MAX), net: u64::MAX });
     let receipt = SettledReceipt {
         channel: ChannelId([255; 32]),
         cumulative: u64::MAX,
@@ -221,6 +222,7 @@ fn the_largest_index_and_the_longest_pages_are_within_their_bounds() {
         receipt: ReceiptId([255; 32]),
         digest: Digest([255; 32]),
     };
+    let debt = Debt { model: ModelId([255; 32]), contribution: ContributionId([255; 32]), amount: u64::MAX };
     fn fills<E: Entry>(entry: E) {
         let page = vec![entry; usize::try_from(PAGE_LEAVES).unwrap()];
         let bytes = E::encode(&page);
@@ -230,8 +232,9 @@ fn the_largest_index_and_the_longest_pages_are_within_their_bounds() {
     fills(leaf);
     fills(line.clone());
     fills(receipt);
+    fills(debt);
     fn heads<E: Entry>(count: u64, entry: E) -> Vec<Head<E::Place>> {
-        let digest = if E::PART == Part::Lines { Digest::ZERO } else { Digest([255; 32]) };
+        let digest = if matches!(E::PART, Part::Lines | Part::Debts) { Digest::ZERO } else { Digest([255; 32]) };
         let root = SumNode { digest, sum: u64::MAX };
         let (blob, bytes) = (BlobHash([255; 32]), max_page_bytes::<E>());
         let head = Head { blob, bytes, root, first: entry.place(), last: entry.place() };
@@ -254,10 +257,64 @@ fn the_largest_index_and_the_longest_pages_are_within_their_bounds() {
         leaves: heads(MAX_ACCOUNTS, leaf),
         lines: heads(MAX_LINES, line),
         receipts: heads(MAX_ANSWERS, receipt),
+        carries: Some(Carried { epoch: u64::MAX, statement: BlobHash([1; 32]) }),
+        debt_count: MAX_DEBTS,
+        debts: heads(MAX_DEBTS, debt),
     };
     let bytes = largest.to_bytes().len() as u64;
     assert!(bytes > MAX_INDEX_BYTES / 4 * 3 && bytes <= MAX_INDEX_BYTES, "{bytes}");
     assert_eq!(MAX_STATEMENT_BYTES / (1 << 20), 92);
+}
+
+fn debt(n: u32) -> Debt {
+    let mut id = [0; 32];
+    id[..4].copy_from_slice(&n.to_be_bytes());
+    Debt { model: ModelId([2; 32]), contribution: ContributionId(id), amount: u64::from(n) + 1 }
+}
+
+#[test]
+fn debts_are_read_by_the_hash_of_their_statement_alone() {
+    let debts: Vec<Debt> = (0..2_500).map(debt).collect();
+    let carries = Some(Carried { epoch: 7, statement: BlobHash([8; 32]) });
+    let statement = Statement { debts: debts.clone(), carries, ..statement(5, 5) };
+    let paged = statement.paged().unwrap();
+    let epoch = Epoch { carries, ..settled(&statement) };
+    assert!(Index::parse(&paged.index, CHAIN, &epoch).is_ok());
+    let index = Index::of_hash(&paged.index, CHAIN, &NODE, statement.epoch).unwrap();
+    let read: Vec<Debt> = (0..3).flat_map(|number| page::<Debt>(&index, &paged, number)).collect();
+    assert_eq!((read, index.page::<Debt>(3), index.debt_count), (debts, None, 2_500));
+    assert!(index.pages().any(|page| page.part == Part::Debts), "who keeps the statement keeps them");
+    assert!(Index::of_hash(&paged.index, CHAIN, &NODE, 9).unwrap_err().contains("or epoch"));
+    assert!(Index::of_hash(&paged.index, CHAIN, &NodeKey([9; 32]), 1).is_err());
+}
+
+#[test]
+fn a_statement_that_begins_with_other_debts_than_the_ledger_says_is_refused() {
+    let carries = |epoch| Some(Carried { epoch, statement: BlobHash([8; 32]) });
+    let statement = Statement { carries: carries(7), ..statement(5, 5) };
+    let (bytes, good) = (statement.paged().unwrap().index, Epoch { carries: carries(7), ..settled(&statement) });
+    assert!(Index::parse(&bytes, CHAIN, &good).is_ok());
+    let other = Some(Carried { epoch: 7, statement: BlobHash([9; 32]) });
+    for carries in [None, carries(6), other] {
+        let why = Index::parse(&bytes, CHAIN, &Epoch { carries, ..good.clone() }).unwrap_err();
+        assert!(why.contains("debts of another epoch"), "{why}");
+    }
+}
+
+#[test]
+fn debts_out_of_order_twice_or_of_nothing_are_refused() {
+    let read = |debts: Vec<Debt>| {
+        let statement = Statement { debts, ..statement(1, 1) };
+        let paged = statement.paged().unwrap();
+        let index = Index::of_hash(&paged.index, CHAIN, &NODE, 1)?;
+        let wanted = index.page::<Debt>(0).unwrap();
+        let bytes = paged.pages.iter().find(|page| *blake3::hash(page).as_bytes() == wanted.blob.0).unwrap();
+        index.read::<Debt>(0, bytes)
+    };
+    assert!(read(vec![debt(1), debt(2)]).is_ok());
+    assert!(read(vec![debt(1), debt(1)]).unwrap_err().contains("not ordered"));
+    assert!(read(vec![debt(1), debt(3), debt(2)]).unwrap_err().contains("not ordered"));
+    assert!(read(vec![Debt { amount: 0, ..debt(1) }]).unwrap_err().contains("a debt is of nothing"));
 }
 
 #[test]

@@ -145,7 +145,7 @@ fn wanted(index: &Index, accounts: &[Account], purpose: Purpose) -> BTreeSet<Blo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::billing::statement::Statement;
+    use crate::billing::statement::{Closing, Statement};
     use crate::db::accruals::{Earning, EarningKey, EarningRole};
     use crate::db::settling::Settling;
     use datanet_types::epoch::{EpochTotals, FeeSplit};
@@ -159,7 +159,7 @@ mod tests {
             id[..4].copy_from_slice(&n.to_be_bytes());
             let (role, contribution) = (EarningRole::Contributor, Some(ContributionId(id)));
             let key = EarningKey { account, role, datanet: DatanetId::ZERO, contribution };
-            (key, Earning { amount: u64::from(n == 0), answers: 1, weight: Ppm::ONE })
+            (key, Earning { amount: u64::from(n == 0), answers: 1, weight: Ppm::ONE, net: 0 })
         };
         let node = NodeKey([1; 32]);
         let totals =
@@ -168,7 +168,7 @@ mod tests {
             totals,
             leaves: vec![EpochLeaf { account, amount: 1 }],
             lines: (0..100_000).map(line).collect(),
-            ..Statement::of("c", node, &Settling { epoch: 1, shares: vec![] })
+            ..Statement::of("c", node, &Settling { epoch: 1, shares: vec![] }, Closing::default())
         };
         let root = statement.tree().unwrap().digest;
         let epoch = Epoch { node, epoch: 1, root, totals, accounts: 1, ..Epoch::default() };

@@ -6,6 +6,7 @@ use std::time::Instant;
 use datanet_ledger::component::settlement::Epoch;
 use datanet_p2p::HeldBlob;
 use datanet_types::epoch::EpochLeaf;
+use datanet_types::netting::Debt;
 use datanet_types::settled_receipt::SettledReceipt;
 use futures::{StreamExt, stream};
 use tokio::time::timeout;
@@ -23,6 +24,8 @@ pub(in crate::billing) struct Whole {
     pub leaves: Vec<EpochLeaf>,
     /// Its answers, ordered by channel and amount.
     pub receipts: Vec<SettledReceipt>,
+    /// What it leaves to the next, ordered by model and contribution.
+    pub debts: Vec<Debt>,
     /// Index and pages, which the collector leaves alone as long as this lives.
     _held: Vec<HeldBlob>,
 }
@@ -68,7 +71,13 @@ impl Statements {
             Ok(())
         })
         .await?;
-        Ok(Whole { index: index.clone(), leaves, receipts, _held: held })
+        let mut debts = Vec::new();
+        self.each::<Debt>(epoch, index, &mut held, |page| {
+            debts.extend(page);
+            Ok(())
+        })
+        .await?;
+        Ok(Whole { index: index.clone(), leaves, receipts, debts, _held: held })
     }
 
     /// Reads all pages of a part in order, a few at a time; ends with the first that is not good.

@@ -102,7 +102,7 @@ fn status(loaded: &Loaded, output: Output) -> Result<()> {
         "refused": refused, "passed": passed, "pending": memory.pending().count(), "spent": memory.total(),
         "spent_in_period": memory.spent(now), "budget": limits.amount, "reserved": memory.reserved(),
         "sellers": memory.sellers(), "doubted": { "right": memory.doubted().0, "wrong": memory.doubted().1 },
-        "journal": path,
+        "sales": memory.sales(), "journal": path,
     });
     output.show(&value, |value| {
         fields(value, &["name", "kind", "running", "done", "refused", "passed", "pending"]);
@@ -121,6 +121,17 @@ fn status(loaded: &Loaded, output: Output) -> Result<()> {
                 tally.right,
                 tally.wrong,
                 tally.refused
+            );
+        }
+        let sales = memory.sales();
+        if sales.sold > 0 || sales.not_sold > 0 {
+            say!(
+                "sold {} answers for {}, whose suppliers took {}; {} calls came to nothing, for {}",
+                sales.sold,
+                display(sales.taken),
+                display(sales.cost),
+                sales.not_sold,
+                display(sales.lost)
             );
         }
         say!("journal {}", path.display());
@@ -176,6 +187,9 @@ fn deed(deed: &Deed) -> String {
         Deed::Ask(ask) => format!("asks {}", ask.seller),
         Deed::Contribute { records, .. } => format!("gives {records} records"),
         Deed::Challenge { contribution, .. } => format!("doubts the verdict on {contribution}"),
+        Deed::Supply(supply) => format!("buys the {} of a sale", supply.step.name()),
+        Deed::Sell(sell) if sell.said.is_ok() => format!("sells for {}", display(sell.price)),
+        Deed::Sell(_) => "sells nothing".to_owned(),
         Deed::Think { .. } => "thinks".to_owned(),
     }
 }

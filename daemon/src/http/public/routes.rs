@@ -10,7 +10,7 @@ use super::super::problem::Refusal;
 use super::super::routes::refusals;
 use super::super::{
     Services, agent_card, agents, ask, channels, classify, contributions, datanets, epochs, generate, health, models,
-    receipts, search, sellers, transactions, treasury, validators, x402,
+    receipts, search, sellers, services, transactions, treasury, validators, x402,
 };
 
 /// What a view of the ledger costs, and what is not in the table.
@@ -35,6 +35,8 @@ const COSTS: &[(&str, &str, u32)] = &[
     ("POST", "/v1/classify", ANSWER),
     ("POST", "/v1/chat/completions", ANSWER),
     ("POST", "/v1/completions", ANSWER),
+    ("GET", "/v1/services", VIEW),
+    ("POST", "/v1/agents/{id}/ask", ANSWER),
     ("GET", "/v1/receipts/{id}", LOOK),
     ("POST", "/v1/channels/{id}/statement", ANSWER),
     ("GET", "/v1/epochs", LOOK),
@@ -92,6 +94,8 @@ pub(super) fn all() -> OpenApiRouter<Services> {
         .routes(routes!(classify::classify))
         .routes(routes!(generate::chat))
         .routes(routes!(generate::complete))
+        .routes(routes!(services::list))
+        .routes(routes!(services::ask))
         .routes(routes!(receipts::show))
         .routes(routes!(channels::statement))
         .routes(routes!(epochs::list))

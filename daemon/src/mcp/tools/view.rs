@@ -145,6 +145,7 @@ fn method(method: i32) -> &'static str {
         Ok(Method::Retrieval) => "retrieval",
         Ok(Method::Influence) => "influence",
         Ok(Method::Span) => "span",
+        Ok(Method::Composed) => "composed",
         Err(_) => "unknown",
     }
 }

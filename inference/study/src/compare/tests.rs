@@ -17,7 +17,7 @@ fn clouds() -> (Plain<TanhLora>, Course, Vec<usize>, Vec<usize>) {
 }
 
 fn every_record(curvature: Curvature) -> Following {
-    Following { column_of: (0..60).map(Some).collect(), columns: 60, curvature }
+    Following { column_of: (0..60).map(Some).collect(), columns: 60, curvature, left_out: false }
 }
 
 /// The reverse sweep: the same linear steps, transposed and run backwards from one query's gradient. Gives the value of
@@ -121,7 +121,7 @@ fn the_derivative_is_the_true_one_where_the_model_is_linear() {
     let recipe = Recipe { batch: 8, epochs: 4, warmup: 3, learning_rate: 2e-2, epsilon: 1e-3, ..Recipe::default() };
     let course = Course::new(recipe, vec![0.02; 15], 40);
     let columns: Vec<Option<usize>> = (0..40).map(|record| Some(usize::from(record >= 10))).collect();
-    let following = Following { column_of: columns, columns: 2, curvature: Curvature::All };
+    let following = Following { column_of: columns, columns: 2, curvature: Curvature::All, left_out: false };
     let followed = course.follow(&mut model, following).unwrap();
     let mut weighted = |weight: f32| {
         let mut theta = course.initial.clone();
@@ -188,6 +188,7 @@ fn forward_replay_is_the_most_faithful_on_clouds() {
             answers: &answers,
             answer_labels: &labels[60..],
         }),
+        peers: None,
         plan: &AuditPlan::default(),
     };
     let report = run(&mut model, &study, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();

@@ -1,8 +1,9 @@
 //! Why a released model answered as it did.
 //!
-//! A release's table and one backward pass through its adapters give the value of every contributor for an answer. The
-//! same table gives counterfactual answers: theta - d_c is, to first order, the adapter trained without contributor c,
-//! and one batch asks all of these adapters at once.
+//! A release's tables and one backward pass through its adapters give what every contributor did for an answer: by the
+//! table of all data, which explains, and by the mean over random halves of it, which pays. The first gives
+//! counterfactual answers too: theta - d_c is, to first order, the adapter trained without contributor c, and one batch
+//! asks all of these adapters at once.
 
 use std::path::{Path, PathBuf};
 
@@ -12,8 +13,8 @@ use datanet_inference::{
 };
 
 use super::{
-    groups::Eligibility,
     model::{Model, ModelError},
+    pay,
     table::{Table, TableError},
 };
 use crate::{
@@ -24,16 +25,14 @@ use crate::{
 
 /// The table by contributor in a release's folder.
 pub const TABLE_FILE: &str = "influence.safetensors";
-/// The table by record, or by what of a source is in a group where there are many.
+/// The table by record, in releases of few records.
 pub const RECORDS_FILE: &str = "records.safetensors";
-/// Which groups earn.
-pub const ELIGIBILITY_FILE: &str = "eligibility.json";
+/// The table that pays: by what was given together, in the mean over random halves of the records.
+pub const PAY_FILE: &str = "pay.safetensors";
 /// Adapters that are asked at once.
 const AT_ONCE: usize = 32;
 /// Largest file of a release that is read whole: 4 GiB.
 const MAX_FILE: u64 = 1 << 32;
-/// Largest file that says which groups earn: ten million records have less.
-pub const MAX_ELIGIBILITY: u64 = 1 << 28;
 
 /// Why an answer cannot be explained.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +61,11 @@ pub enum AnswerError {
     /// The network, through its trait.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// A release of before pay followed the mean over halves.
+    #[error(
+        "the release has no {PAY_FILE}: it is of a training that paid by another rule, or not whole; train the model again, and deploy what comes of it"
+    )]
+    NoPay,
     /// Files of the release contradict each other.
     #[error("the release is damaged: {0}")]
     Release(String),
@@ -86,8 +90,9 @@ pub struct Explanation {
     pub values: Vec<f32>,
     /// The same of each training record, in releases of few records.
     pub records: Option<Vec<f32>>,
-    /// What each group of records earns by the answer, in the same unit; see [`super::groups`].
-    pub earned: Vec<f32>,
+    /// -grad loss(answer) . d of each column of the table that pays, as a change of the answer's log-odds, with its sign; see
+    /// [`super::pay::of_odds`].
+    pub pay: Vec<f32>,
     /// The answer's loss: -ln of its probability, for written text the mean over its tokens.
     pub loss: f32,
 }
@@ -99,9 +104,10 @@ pub struct Explainer {
     theta: Vec<f32>,
     /// By source.
     table: Table,
-    /// By record, or by what of a source is in a group.
-    columns: Table,
-    eligibility: Eligibility,
+    /// By record.
+    records: Option<Table>,
+    /// What pays.
+    pay: Table,
     labels: Vec<String>,
 }
 
@@ -125,19 +131,25 @@ impl Explainer {
         network.keep_frozen();
         let theta = network.layout().theta(&peft::read(release)?)?;
         let table = table(&release.join(TABLE_FILE), theta.len())?;
-        let columns = self::table(&release.join(RECORDS_FILE), theta.len())?;
-        let eligibility: Eligibility =
-            serde_json::from_slice(&read_at_most(&release.join(ELIGIBILITY_FILE), MAX_ELIGIBILITY)?)
-                .map_err(|error| AnswerError::Release(format!("{ELIGIBILITY_FILE}: {error}")))?;
-        if !eligibility.fits(columns.columns()) {
-            return Err(AnswerError::Release(format!("{ELIGIBILITY_FILE} is not of the columns of {RECORDS_FILE}")));
+        let by_record = release.join(RECORDS_FILE);
+        let records = if by_record.exists() { Some(self::table(&by_record, theta.len())?) } else { None };
+        let pay = release.join(PAY_FILE);
+        if !pay.exists() {
+            return Err(AnswerError::NoPay);
         }
-        Ok(Self { network, theta, table, columns, eligibility, labels })
+        let pay = self::table(&pay, theta.len())?;
+        Ok(Self { network, theta, table, records, pay, labels })
     }
 
-    /// Which groups of records earn.
-    pub fn eligibility(&self) -> &Eligibility {
-        &self.eligibility
+    /// What the columns of the table that pays are called: what was given together, or where that was too much to
+    /// follow, sources.
+    pub fn paid(&self) -> &[String] {
+        self.pay.names()
+    }
+
+    /// Records that have a column of their own, where they do.
+    pub fn records(&self) -> Option<usize> {
+        self.records.as_ref().map(Table::columns)
     }
 
     /// What the columns of the table are called.
@@ -211,11 +223,10 @@ impl Explainer {
     }
 
     fn explanation(&self, loss: f32, gradient: &[f32]) -> Result<Explanation, AnswerError> {
-        let columns = self.columns.values(gradient)?;
-        let earned = self.eligibility.earned(&columns);
-        let by_record = self.eligibility.is_by_record();
         let values = self.table.values(gradient)?;
-        Ok(Explanation { values, records: by_record.then_some(columns), earned, loss })
+        let records = self.records.as_ref().map(|records| records.values(gradient)).transpose()?;
+        let pay = self.pay.values(gradient)?.into_iter().map(|value| pay::of_odds(value, loss)).collect();
+        Ok(Explanation { values, records, pay, loss })
     }
 
     fn must_classify(&self) -> Result<(), AnswerError> {
@@ -239,13 +250,9 @@ fn table(path: &Path, parameters: usize) -> Result<Table, AnswerError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, AnswerError> {
-    read_at_most(path, MAX_FILE)
-}
-
-fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, AnswerError> {
     let fail = |source| AnswerError::File { path: path.to_owned(), source };
     let length = std::fs::metadata(path).map_err(fail)?.len();
-    if length > most {
+    if length > MAX_FILE {
         return Err(AnswerError::Release(format!("{} has {length} bytes", path.display())));
     }
     std::fs::read(path).map_err(fail)

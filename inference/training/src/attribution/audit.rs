@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{model::Rows, rank::spearman};
 use crate::random::Stream;
 
-pub use super::gate::{Choice, Gate, GateVerdict, Thresholds, choose};
+pub use super::gate::{Choice, Gate, GateVerdict, Swept, Thresholds, choose};
 
 /// How much retraining an audit does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -185,6 +185,16 @@ pub struct Faithfulness {
     pub pay: Option<f32>,
 }
 
+impl Faithfulness {
+    /// What two methods are compared by: the mean of LDS and leave-one-out rank, of those that are known.
+    pub fn merit(&self) -> Option<f32> {
+        match (self.lds, self.leave_one_out) {
+            (Some(lds), Some(rank)) => Some((lds + rank) / 2.0),
+            (one, other) => one.or(other),
+        }
+    }
+}
+
 impl Ground {
     /// Judges values [columns, Q].
     pub fn judge(&self, belonging: &Belonging, values: &Rows) -> Faithfulness {
@@ -202,7 +212,7 @@ impl Ground {
 }
 
 /// The summed values of each group, [groups, Q].
-fn sums(values: &Rows, groups: &[Vec<usize>]) -> Rows {
+pub(super) fn sums(values: &Rows, groups: &[Vec<usize>]) -> Rows {
     let mut sums = Rows::zeros(groups.len(), values.columns);
     for (at, group) in groups.iter().enumerate() {
         for column in group {
@@ -213,7 +223,7 @@ fn sums(values: &Rows, groups: &[Vec<usize>]) -> Rows {
 }
 
 /// The rank correlation down each column, mean over the columns that have one.
-fn agreement(predicted: &Rows, actual: &Rows) -> Option<f32> {
+pub(super) fn agreement(predicted: &Rows, actual: &Rows) -> Option<f32> {
     let column = |rows: &Rows, at: usize| -> Vec<f32> { rows.iter().map(|row| row[at]).collect() };
     let each = (0..actual.columns).filter_map(|at| spearman(&column(predicted, at), &column(actual, at)));
     let (count, sum) = each.fold((0u32, 0.0), |(count, sum), rho| (count + 1, sum + rho));

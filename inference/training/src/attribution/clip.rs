@@ -11,8 +11,18 @@ pub const ORDINARY: f32 = 3.0;
 
 /// Shortens each row to at most `multiple` times the median length, and says by which factor each row was scaled.
 pub fn shorten(gradients: &mut Rows, multiple: f32) -> Vec<f32> {
+    let limit = limit(gradients, multiple);
+    shorten_to(gradients, limit)
+}
+
+/// `multiple` times the median length of these rows.
+pub fn limit(gradients: &Rows, multiple: f32) -> f32 {
+    multiple * median(&gradients.iter().map(length).collect::<Vec<f32>>())
+}
+
+/// Shortens each row to at most `limit`, and says by which factor each row was scaled.
+pub fn shorten_to(gradients: &mut Rows, limit: f32) -> Vec<f32> {
     let lengths: Vec<f32> = gradients.iter().map(length).collect();
-    let limit = multiple * median(&lengths);
     let factor = |length: &f32| if *length > limit && *length > 0.0 { limit / length } else { 1.0 };
     let factors: Vec<f32> = lengths.iter().map(factor).collect();
     scale(gradients, factors.iter().copied());

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::audit::{Faithfulness, Ground};
+use super::bootstrap::{Interval, Intervals};
 
 /// What a release's influence must reach to be called faithful.
 ///
@@ -48,6 +49,12 @@ pub struct Gate {
     pub leave_one_out: Option<f32>,
     /// See [`Faithfulness::pay`].
     pub pay: Option<f32>,
+    /// Between which the LDS lies with other retrainings and answers of the same kind, in 95 of 100 cases.
+    #[serde(default)]
+    pub lds_interval: Option<Interval>,
+    /// The same of the leave-one-out rank.
+    #[serde(default)]
+    pub leave_one_out_interval: Option<Interval>,
     /// Retrainings with a part of the data removed.
     pub subsets: usize,
     /// Contributors left out.
@@ -82,8 +89,14 @@ impl Gate {
     pub fn new(found: Faithfulness, ground: &Ground, thresholds: &Thresholds) -> Self {
         let (subsets, contributors) = (ground.subsets.len(), ground.left_out.len());
         let Faithfulness { lds, leave_one_out, pay } = found;
-        let gate = Self { lds, leave_one_out, pay, subsets, contributors, passed: false };
+        let gate = Self { lds, leave_one_out, pay, subsets, contributors, ..Self::default() };
         Self { passed: gate.finding(thresholds).verdict == GateVerdict::Passed, ..gate }
+    }
+
+    /// With the intervals of its figures.
+    #[must_use]
+    pub fn within(self, intervals: Intervals) -> Self {
+        Self { lds_interval: intervals.lds, leave_one_out_interval: intervals.leave_one_out, ..self }
     }
 
     /// What the figures say. Each is judged where enough retrainings are behind it; one that is too low fails.
@@ -120,13 +133,10 @@ impl Gate {
         }
     }
 
-    /// What two methods are compared by: the mean of LDS and leave-one-out rank, of those that are known.
+    /// See [`Faithfulness::merit`]; below everything where nothing is known.
     pub fn merit(&self) -> f32 {
-        match (self.lds, self.leave_one_out) {
-            (Some(lds), Some(rank)) => (lds + rank) / 2.0,
-            (Some(one), None) | (None, Some(one)) => one,
-            (None, None) => -1.0,
-        }
+        let Self { lds, leave_one_out, pay, .. } = *self;
+        Faithfulness { lds, leave_one_out, pay }.merit().unwrap_or(-1.0)
     }
 }
 
@@ -183,24 +193,34 @@ pub fn why(chosen: &str, compared: &[&str], verdict: GateVerdict) -> String {
     match (chosen, other, verdict) {
         (REPLAY, _, GateVerdict::Passed) => "forward replay is used wherever it passes, and it passed".to_owned(),
         (REPLAY, Some(other), GateVerdict::Failed) => {
-            format!("forward replay did not pass, and still agrees better with the retrainings than {other}")
+            format!("forward replay did not pass, and {other} does not agree better with the retrainings beyond chance")
         }
         (GAUSS_NEWTON, Some(other), _) => {
-            format!("{other} did not pass, and Gauss-Newton influence agrees better with the retrainings")
+            format!("{other} did not pass, and Gauss-Newton influence agrees better with the retrainings beyond chance")
         }
         (GAUSS_NEWTON, None, _) => "the job asked for Gauss-Newton influence".to_owned(),
         _ => format!("{} is what a job has where too few retrainings say that another is better", title(chosen)),
     }
 }
 
-/// Forward replay where it passes; else whichever of replay and the swept Gauss-Newton influence agrees better with
-/// what really happened. The gate that comes back is of the choice, and may still say no.
-pub fn choose(replay: Gate, swept: &[(f32, Gate)]) -> (Choice, Gate) {
-    let best = swept.iter().max_by(|a, b| a.1.merit().total_cmp(&b.1.merit()));
-    match best {
-        Some((damping, gate)) if !replay.passed && (gate.passed || gate.merit() > replay.merit()) => {
-            (Choice::GaussNewton { damping: *damping }, *gate)
-        }
-        _ => (Choice::Replay, replay),
-    }
+/// Gauss-Newton influence at one damping, and what an audit found of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Swept {
+    /// l.
+    pub damping: f32,
+    /// Its figures.
+    pub gate: Gate,
+    /// By how much it agrees better with the retrainings than forward replay, where there is one.
+    pub lead: Option<Interval>,
+}
+
+/// Forward replay stands, unless it did not pass and Gauss-Newton influence agrees better with what really happened
+/// beyond what chance explains: the best damping of those whose lead is above zero at its lower end. Without a replay,
+/// the best damping. The gate that comes back is of the choice, and may still say no. None where there is neither.
+pub fn choose(replay: Option<Gate>, swept: &[Swept]) -> Option<(Choice, Gate)> {
+    let leads = |one: &&Swept| one.lead.is_some_and(|lead| lead.low > 0.0);
+    let wanted = |one: &&Swept| replay.is_none_or(|replay| !replay.passed && leads(one));
+    let best = swept.iter().filter(wanted).max_by(|a, b| a.gate.merit().total_cmp(&b.gate.merit()));
+    let best = best.map(|best| (Choice::GaussNewton { damping: best.damping }, best.gate));
+    best.or(replay.map(|gate| (Choice::Replay, gate)))
 }

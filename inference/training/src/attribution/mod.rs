@@ -8,9 +8,10 @@
 //!               ▼
 //!             values of an answer, counterfactual answers (answer)
 //!
-//!  audit ──► gate                                         values against real retraining; the fallback
+//!  halves ──► pay                                         the mean over random halves of the records, and what it pays
+//!  audit, bootstrap ──► gate                              values against real retraining, beyond chance; the fallback
 //!  gradients, curvature, cholesky                         what else values could come from (run)
-//!  groups                                                   what an answer pays for which records
+//!  lots                                                   which records share a column, where there are many
 //!  clip                                                   why outliers do not pay
 //! ```
 //!
@@ -18,20 +19,23 @@
 
 pub mod answer;
 pub mod audit;
+pub mod bootstrap;
 pub mod cholesky;
 pub mod clip;
 pub mod curvature;
 pub mod gate;
 pub mod gradients;
-pub mod groups;
+pub mod halves;
+mod lots;
 pub mod model;
+pub mod pay;
 pub mod rank;
 pub mod replay;
 pub mod table;
 
 pub use audit::{AuditPlan, Belonging, Faithfulness, Ground};
+pub use bootstrap::{Interval, Predicted};
 pub use gate::{Choice, Compared, Finding, GAUSS_NEWTON, Gate, GateVerdict, REPLAY, Thresholds, title, why};
-pub use groups::{Eligibility, Groups};
 pub use model::{Curvature, Model, ModelError, Rows};
 pub use replay::{Replay, ReplayStep};
 pub use table::Table;

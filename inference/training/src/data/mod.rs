@@ -20,6 +20,15 @@ pub struct Source {
     pub name: String,
 }
 
+/// Training records that were given together, for example by one contribution: pay has a column for each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its name, for example a contribution's id.
+    pub name: String,
+    /// How many records it has; they follow one another.
+    pub records: usize,
+}
+
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Example {
@@ -46,6 +55,9 @@ pub struct Dataset {
     pub held_out: Vec<Example>,
     /// Where the records come from.
     pub sources: Vec<Source>,
+    /// How the training records were given, in their order; empty where each source gave its own at once.
+    #[serde(default)]
+    pub parts: Vec<Part>,
 }
 
 /// Why nothing can be learnt from the data.
@@ -77,6 +89,9 @@ pub enum DataError {
         /// What is wrong.
         problem: String,
     },
+    /// What is said of how the records were given is not of these records.
+    #[error("the parts that the records were given in {0}")]
+    Parts(&'static str),
     /// The text cannot be tokenised.
     #[error(transparent)]
     Tokens(#[from] TokenError),
@@ -99,11 +114,31 @@ impl Dataset {
                 self.check_example(example).map_err(|problem| DataError::Record { part, index, problem })?;
             }
         }
+        self.check_parts()?;
         let mut used: Vec<usize> = self.train.iter().filter_map(|example| example.label).collect();
         used.sort_unstable();
         used.dedup();
         if self.task == Task::Classify && used.len() < 2 {
             return Err(DataError::OneClass { found: used.len() });
+        }
+        Ok(())
+    }
+
+    fn check_parts(&self) -> Result<(), DataError> {
+        if self.parts.is_empty() {
+            return Ok(());
+        }
+        let named = self.parts.iter().map(|part| part.records).try_fold(0usize, usize::checked_add);
+        if named != Some(self.train.len()) {
+            return Err(DataError::Parts("do not have as many records as there are"));
+        }
+        let mut rest = self.train.as_slice();
+        for part in &self.parts {
+            let (own, others) = rest.split_at(part.records);
+            rest = others;
+            if own.is_empty() || own.iter().any(|example| example.source != own[0].source) {
+                return Err(DataError::Parts("are not each of one source"));
+            }
         }
         Ok(())
     }
@@ -142,6 +177,32 @@ impl Dataset {
         self.train.iter().map(|example| example.source).collect()
     }
 
+    /// The names of what pays by itself, and which of them each training record is of: a part where there are some,
+    /// else a source.
+    pub fn given(&self) -> (Vec<String>, Vec<usize>) {
+        if self.parts.is_empty() {
+            return (self.sources.iter().map(|source| source.name.clone()).collect(), self.columns());
+        }
+        let of = |(at, part): (usize, &Part)| std::iter::repeat_n(at, part.records);
+        (
+            self.parts.iter().map(|part| part.name.clone()).collect(),
+            self.parts.iter().enumerate().flat_map(of).collect(),
+        )
+    }
+
+    /// How many records follow one another that were given together, and their source.
+    pub fn runs(&self) -> Vec<(usize, usize)> {
+        let (_, given) = self.given();
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for (at, example) in self.train.iter().enumerate() {
+            match runs.last_mut() {
+                Some((records, _)) if at > 0 && given[at] == given[at - 1] => *records += 1,
+                _ => runs.push((1, example.source)),
+            }
+        }
+        runs
+    }
+
     /// BLAKE3 over every record, so that two runs can tell whether they learnt from the same.
     pub fn digest(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_derive_key("datanet training 2026 data set");
@@ -159,6 +220,9 @@ impl Dataset {
             text(example.pair.as_deref().unwrap_or(""));
         }
         self.sources.iter().for_each(|source| text(&source.name));
+        for part in &self.parts {
+            text(&format!("{} {}", part.records, part.name));
+        }
         *hasher.finalize().as_bytes()
     }
 
@@ -191,6 +255,7 @@ mod tests {
             train: labels.iter().map(|&label| example("text", label)).collect(),
             held_out: vec![example("asked", 1)],
             sources: vec![Source { name: "s".to_owned() }],
+            parts: Vec::new(),
         }
     }
 
@@ -204,6 +269,25 @@ mod tests {
         let message = data(&[0, 1, 0, 7]).check().unwrap_err().to_string();
         assert!(message.contains("record 3") && message.contains("label 7"), "{message}");
         assert!(Dataset { task: Task::Embed, ..data(&[0, 1, 0, 1]) }.check().is_err());
+    }
+
+    #[test]
+    fn what_was_given_together_follows_one_another() {
+        let part = |name: &str, records| Part { name: name.to_owned(), records };
+        let with = |parts: Vec<Part>| Dataset { parts, ..data(&[0, 1, 0, 1]) };
+        let good = with(vec![part("x", 1), part("y", 3)]);
+        assert!(good.check().is_ok());
+        assert_eq!(good.given(), (vec!["x".to_owned(), "y".to_owned()], vec![0, 1, 1, 1]));
+        assert_eq!((good.runs(), data(&[0, 1]).runs()), (vec![(1, 0), (3, 0)], vec![(2, 0)]));
+        assert_eq!(data(&[0, 1]).given(), (vec!["s".to_owned()], vec![0, 0]));
+        assert_ne!(good.digest(), data(&[0, 1, 0, 1]).digest());
+        for bad in [vec![part("x", 3)], vec![part("x", 4), part("y", 0)], vec![part("x", usize::MAX), part("y", 5)]] {
+            assert!(matches!(with(bad).check(), Err(DataError::Parts(_))));
+        }
+        let mut two = with(vec![part("x", 2), part("y", 2)]);
+        two.sources.push(Source { name: "t".to_owned() });
+        two.train[1].source = 1;
+        assert!(two.check().unwrap_err().to_string().contains("of one source"));
     }
 
     #[test]

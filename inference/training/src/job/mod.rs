@@ -26,7 +26,7 @@ use std::path::Path;
 use datanet_inference::graph::quantise::Precision;
 use serde::{Deserialize, Serialize};
 
-pub use parts::{Attribution, CurvatureRows, Data, Evaluation, Lora, Method, Quantise, Scratch, Task};
+pub use parts::{Attribution, CurvatureRows, Data, Evaluation, HALVES, Lora, Method, Quantise, Scratch, Task};
 
 use crate::recipe::{Recipe, RecipeError};
 
@@ -263,6 +263,8 @@ mod tests {
         assert!(error("[recipe]\nlearning_rate = 50.0").contains("recipe.learning_rate"));
         assert!(error("max_tokens = 9999999").contains("max_tokens"));
         assert!(error("[attribution]\ncurvature = \"signs-0\"").contains("signs"));
+        assert!(error("[attribution]\nhalves = 3").contains("even"));
+        assert!(error("[attribution]\nhalves = 0").contains("from 2 to 64"));
         assert!(error("[data]\nheld_out = 1.5").contains("data.held_out"));
         assert!(error("[scratch]").contains("generate"));
         assert!(error("serve = \"int4\"").contains("int8"));

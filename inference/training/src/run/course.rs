@@ -120,10 +120,7 @@ impl Course {
     #[expect(clippy::expect_used, reason = "a training that follows ends with what it followed")]
     pub fn follow(&self, model: &mut dyn Model, following: Following) -> Result<Followed, TrainError> {
         let mut trainer = Trainer::new(model, self, Some(following))?;
-        while trainer.unfinished() {
-            trainer.step()?;
-            trainer.look()?;
-        }
+        trainer.finish()?;
         let Ended { theta, replay, .. } = trainer.end();
         Ok(Followed { theta, replay: replay.expect("a replay") })
     }

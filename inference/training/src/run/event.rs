@@ -49,10 +49,10 @@ pub enum Event {
     },
     /// Another part of the work begins.
     Phase {
-        /// `evaluation`, `attribution`, `influence` or `writing`.
+        /// `evaluation`, `halves`, `attribution`, `influence` or `writing`.
         name: &'static str,
     },
-    /// How far the phase is that began last: records asked, as often as it asks them.
+    /// How far the phase is that began last: records asked, as often as it asks them; steps of the halves.
     Counted {
         /// So many.
         done: usize,

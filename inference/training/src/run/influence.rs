@@ -1,17 +1,22 @@
-//! The influence of a finished run: its table, and the audit that says whether it may be paid by.
+//! The influence of a finished run: the tables that explain answers, the one that pays for them, and the audit that
+//! says how far to believe them.
 
 use std::cell::{Cell, RefCell};
 use std::ops::ControlFlow;
 
 use serde::{Deserialize, Serialize};
 
+use super::halves::{Halves, halves};
 use super::moves::moves;
-use super::prepare::{Prepared, curvature};
-use super::{Control, Ended, Event, Meter, Setup, TrainError};
+use super::prepare::{Paid, Prepared, curvature};
+use super::{Control, Event, Meter, Setup, TrainError};
+use crate::attribution::audit::Swept;
+use crate::attribution::halves::Mean;
 use crate::attribution::{
-    AuditPlan, Belonging, Choice, Compared, Curvature, Eligibility, Gate, GateVerdict, Ground, Groups, Model, Rows,
+    AuditPlan, Belonging, Choice, Compared, Curvature, Gate, GateVerdict, Ground, Model, Predicted, Replay, Rows,
     Table, Thresholds, audit, curvature as rows_of, gradients,
 };
+use crate::transcript::HalfRun;
 
 /// Held-out records that an audit asks.
 const MAX_ANSWERS: usize = 200;
@@ -34,12 +39,14 @@ const MAX_ROWS: usize = 4_000;
 /// What a release says about whose records helped.
 #[derive(Debug)]
 pub(super) struct Influence {
-    /// By source.
+    /// By source: explains answers, and what they would have been without it.
     pub sources: Table,
-    /// By record, or by what of a source is in a group where there are many.
-    pub columns: Table,
-    /// Which groups earn.
-    pub eligibility: Eligibility,
+    /// By record, where each has a column.
+    pub records: Option<Table>,
+    /// By what was given together, in the mean over random halves of the records: pays.
+    pub pay: Table,
+    /// The trainings on halves.
+    pub halves: Vec<HalfRun>,
     /// The audit, where there was one.
     pub gate: Option<Gate>,
     /// Where the tables come from.
@@ -61,58 +68,44 @@ pub struct LeftOut {
     pub predicted: f32,
 }
 
+/// What a run on all records ended with.
+pub(super) struct Whole<'a> {
+    /// The parameters.
+    pub theta: &'a [f32],
+    /// Steps that led to them.
+    pub step: usize,
+    /// Their derivatives by the columns, where these were followed.
+    pub replay: Option<Replay>,
+}
+
 /// Makes the tables and audits them; nothing where the job wants none.
 pub(super) fn influence(
     setup: &Setup<'_>,
     prepared: &mut Prepared,
-    ended: &Ended,
+    whole: Whole<'_>,
     observer: &mut dyn FnMut(Event) -> Control,
 ) -> Result<Option<Influence>, TrainError> {
-    let Some(groups) = prepared.groups.clone() else { return Ok(None) };
-    let belonging = &groups.belonging;
-    let names = column_names(setup, &groups);
-    let replayed = match &ended.replay {
-        Some(replay) => {
-            let step = ended.step;
-            Some(replay.table(names.clone()).map_err(|source| TrainError::Replay { step, source })?)
-        }
-        None => None,
-    };
-    let mut work = Work { setup, prepared, belonging, theta: &ended.theta, step: ended.step, names };
+    let (Some(belonging), Some(paid)) = (prepared.belonging.clone(), prepared.paid.clone()) else { return Ok(None) };
+    let Whole { theta, step, replay } = whole;
+    let names = column_names(setup, &belonging);
+    let table = |replay: &Replay| replay.table(names.clone()).map_err(|source| TrainError::Replay { step, source });
+    let replayed = replay.as_ref().map(table).transpose()?;
+    // A table is a sixth of what it comes from, and the halves need the memory.
+    drop(replay);
+    let halves = halves(setup, prepared, &paid, observer)?;
+    let mut work = Work { setup, prepared, belonging: &belonging, theta, step, names };
     let ground = work.audit(observer)?;
-    // Once for the eligibility, once for those left out.
-    let once = work.answers().len();
-    let meter = &mut Meter::begin(observer, "influence", if ground.is_some() { 2 * once } else { once });
+    let meter = &mut Meter::begin(observer, "influence", 0);
     let mut compared = Vec::new();
-    let (table, gate, choice) = match (replayed, &ground) {
-        (Some(table), None) => (table, None, Choice::Replay),
-        (Some(table), Some(ground)) => {
-            meter.expect(once);
-            let gate = work.gate_of(&table, ground, meter)?;
-            compared.push(Compared { method: Choice::Replay, gate });
-            // An audit too small to judge replay is too small to prefer anything else.
-            match gate.finding(&THRESHOLDS).verdict {
-                GateVerdict::Unjudged => (table, Some(gate), Choice::Replay),
-                GateVerdict::Passed => {
-                    compared.extend(work.beside(ground, meter)?);
-                    (table, Some(gate), Choice::Replay)
-                }
-                GateVerdict::Failed => work.better(Some((table, gate)), ground, &mut compared, meter)?,
-            }
+    let (table, gate, choice) = work.chosen(replayed, ground.as_ref(), &mut compared, meter)?;
+    let left_out = match &ground {
+        Some(ground) => {
+            meter.expect(work.answers().len());
+            work.left_out(&table, ground, meter)?
         }
-        (None, Some(ground)) if THRESHOLDS.judge(ground.subsets.len(), ground.left_out.len()) => {
-            work.better(None, ground, &mut compared, meter)?
-        }
-        (None, ground) => {
-            let damping = DAMPING;
-            meter.expect(work.tables(1) + if ground.is_some() { once } else { 0 });
-            let table = work.gauss_newton(damping, meter)?;
-            let gate = ground.as_ref().map(|ground| work.gate_of(&table, ground, meter)).transpose()?;
-            let method = Choice::GaussNewton { damping };
-            compared.extend(gate.map(|gate| Compared { method, gate }));
-            (table, gate, method)
-        }
+        None => Vec::new(),
     };
+    let pay = work.pay(&halves, &paid, choice, meter)?;
     let owned: Vec<(String, Vec<usize>)> = setup
         .data
         .sources
@@ -120,23 +113,19 @@ pub(super) fn influence(
         .enumerate()
         .map(|(at, source)| (source.name.clone(), belonging.columns_of(at)))
         .collect();
-    let left_out = match &ground {
-        Some(ground) => work.left_out(&table, ground, meter)?,
-        None => Vec::new(),
-    };
-    let eligibility = groups.eligibility(&work.values(&table, meter)?);
     let sources = table.merge(&owned).map_err(release)?;
-    Ok(Some(Influence { sources, columns: table, eligibility, gate, choice, compared, left_out }))
+    let records = belonging.is_by_record().then_some(table);
+    Ok(Some(Influence { sources, records, pay, halves: halves.runs, gate, choice, compared, left_out }))
 }
 
 /// What the columns are called: records by their places, other columns by their sources.
-fn column_names(setup: &Setup<'_>, groups: &Groups) -> Vec<String> {
+fn column_names(setup: &Setup<'_>, belonging: &Belonging) -> Vec<String> {
     let sources = &setup.data.sources;
-    if groups.is_by_record() {
+    if belonging.is_by_record() {
         return (0..setup.data.train.len()).map(|record| record.to_string()).collect();
     }
     let name = |source: &usize| sources.get(*source).map(|source| source.name.clone()).unwrap_or_default();
-    groups.belonging.contributor_of.iter().map(name).collect()
+    belonging.contributor_of.iter().map(name).collect()
 }
 
 struct Work<'a, 'b> {
@@ -198,10 +187,101 @@ impl Work<'_, '_> {
         }
     }
 
-    /// Holds a table against the audit.
-    fn gate_of(&mut self, table: &Table, ground: &Ground, meter: &mut Meter<'_>) -> Result<Gate, TrainError> {
+    /// The table that explains, its gate, and where it comes from: forward replay where there was one, unless the audit
+    /// says that Gauss-Newton influence is better beyond chance.
+    fn chosen(
+        &mut self,
+        replayed: Option<Table>,
+        ground: Option<&Ground>,
+        compared: &mut Vec<Compared>,
+        meter: &mut Meter<'_>,
+    ) -> Result<(Table, Option<Gate>, Choice), TrainError> {
+        let once = self.answers().len();
+        match (replayed, ground) {
+            (Some(table), None) => Ok((table, None, Choice::Replay)),
+            (Some(table), Some(ground)) => {
+                meter.expect(once);
+                let (predicted, gate) = self.gate_of(&table, ground, meter)?;
+                compared.push(Compared { method: Choice::Replay, gate });
+                // An audit too small to judge replay is too small to prefer anything else.
+                match gate.finding(&THRESHOLDS).verdict {
+                    GateVerdict::Unjudged => Ok((table, Some(gate), Choice::Replay)),
+                    GateVerdict::Passed => {
+                        compared.extend(self.beside(ground, meter)?);
+                        Ok((table, Some(gate), Choice::Replay))
+                    }
+                    GateVerdict::Failed => self.better(Some((table, gate, predicted)), ground, compared, meter),
+                }
+            }
+            (None, Some(ground)) if THRESHOLDS.judge(ground.subsets.len(), ground.left_out.len()) => {
+                self.better(None, ground, compared, meter)
+            }
+            (None, ground) => {
+                let damping = DAMPING;
+                meter.expect(self.tables(1) + if ground.is_some() { once } else { 0 });
+                let table = self.gauss_newton(damping, meter)?;
+                let gate = ground.map(|ground| self.gate_of(&table, ground, meter)).transpose()?.map(|(_, gate)| gate);
+                let method = Choice::GaussNewton { damping };
+                compared.extend(gate.map(|gate| Compared { method, gate }));
+                Ok((table, gate, method))
+            }
+        }
+    }
+
+    /// Holds a table against the audit; gives what it predicts too.
+    fn gate_of(
+        &mut self,
+        table: &Table,
+        ground: &Ground,
+        meter: &mut Meter<'_>,
+    ) -> Result<(Predicted, Gate), TrainError> {
         let values = self.values(table, meter)?;
-        Ok(Gate::new(ground.judge(self.belonging, &values), ground, &THRESHOLDS))
+        let predicted = Predicted::new(ground, self.belonging, &values);
+        let gate = Gate::new(ground.judge(self.belonging, &values), ground, &THRESHOLDS);
+        let intervals = predicted.intervals(ground, self.setup.job.recipe.seed);
+        Ok((predicted, gate.within(intervals)))
+    }
+
+    /// The table that pays: the mean over the halves, by the method that explains.
+    fn pay(
+        &mut self,
+        halves: &Halves,
+        paid: &Paid,
+        choice: Choice,
+        meter: &mut Meter<'_>,
+    ) -> Result<Table, TrainError> {
+        let other;
+        let mean = match (choice, &halves.mean) {
+            (Choice::Replay, Some(mean)) => mean,
+            // Replay without halves that were followed does not happen: both follow from the job.
+            (Choice::Replay, None) => return Err(release("the halves were not followed")),
+            (Choice::GaussNewton { damping }, _) => {
+                other = self.gauss_newton_over(halves, paid, damping, meter)?;
+                &other
+            }
+        };
+        mean.table(&paid.names).map_err(release)
+    }
+
+    /// Gauss-Newton influence of what pays in the mean over the halves: the curvature of the records that each learnt
+    /// from, at its end, and the gradients of all.
+    fn gauss_newton_over(
+        &mut self,
+        halves: &Halves,
+        paid: &Paid,
+        damping: f32,
+        meter: &mut Meter<'_>,
+    ) -> Result<Mean, TrainError> {
+        meter.expect(self.tables(halves.thetas.len()));
+        let column_of: Vec<Option<usize>> = paid.column_of.iter().map(|column| Some(*column)).collect();
+        let mut mean = Mean::new(self.theta.len(), paid.names.len());
+        for (theta, out) in halves.thetas.iter().zip(&halves.left_out) {
+            let learnt: Vec<usize> = (0..out.len()).filter(|record| !out[*record]).collect();
+            let columns = (column_of.as_slice(), paid.names.len());
+            let moved = self.moved(theta, &learnt, columns, damping, meter)?;
+            mean.add(|column| moved.row(column).to_vec());
+        }
+        Ok(mean)
     }
 
     /// The sources that were left out: what happened, and what the table says.
@@ -231,41 +311,38 @@ impl Work<'_, '_> {
         Ok(values)
     }
 
-    /// The better of the replay, if there is one, and Gauss-Newton influence at its best damping.
+    /// The replay, if there is one, unless Gauss-Newton influence is better beyond chance at one of its dampings.
     fn better(
         &mut self,
-        replay: Option<(Table, Gate)>,
+        replay: Option<(Table, Gate, Predicted)>,
         ground: &Ground,
         compared: &mut Vec<Compared>,
         meter: &mut Meter<'_>,
     ) -> Result<(Table, Option<Gate>, Choice), TrainError> {
         let mut swept = Vec::with_capacity(DAMPINGS.len());
-        // Every damping, and the best once more.
+        // Every damping, and the chosen one once more.
         meter.expect(self.tables(DAMPINGS.len() + 1) + DAMPINGS.len() * self.answers().len());
         for damping in DAMPINGS {
             let table = self.gauss_newton(damping, meter)?;
-            swept.push((damping, self.gate_of(&table, ground, meter)?));
+            let (predicted, gate) = self.gate_of(&table, ground, meter)?;
+            let seed = self.setup.job.recipe.seed;
+            let lead = replay.as_ref().and_then(|(_, _, stands)| predicted.lead(stands, ground, seed, DAMPINGS.len()));
+            swept.push(Swept { damping, gate, lead });
         }
-        let best = swept.iter().max_by(|a, b| a.1.merit().total_cmp(&b.1.merit()));
-        compared.extend(
-            best.map(|(damping, gate)| Compared { method: Choice::GaussNewton { damping: *damping }, gate: *gate }),
-        );
-        let (table, gate) = match replay {
-            Some((table, gate)) => (Some(table), gate),
-            None => (None, Gate::default()),
+        let choice = audit::choose(replay.as_ref().map(|(_, gate, _)| *gate), &swept);
+        // The one that was chosen stands for the method, else the best.
+        let best = swept.iter().max_by(|a, b| a.gate.merit().total_cmp(&b.gate.merit()));
+        let shown = match choice {
+            Some((method @ Choice::GaussNewton { .. }, gate)) => Some(Compared { method, gate }),
+            _ => best.map(|one| Compared { method: Choice::GaussNewton { damping: one.damping }, gate: one.gate }),
         };
-        // Without a replay there is nothing that Gauss-Newton influence could lose against.
-        let (choice, gate) = audit::choose(gate, &swept);
-        match (choice, table) {
-            (Choice::Replay, Some(table)) => Ok((table, Some(gate), choice)),
-            (Choice::Replay, None) => {
-                let (damping, gate) = swept[1];
-                let method = Choice::GaussNewton { damping };
-                compared.retain(|one| one.method == Choice::Replay);
-                compared.push(Compared { method, gate });
-                Ok((self.gauss_newton(damping, meter)?, Some(gate), method))
+        compared.extend(shown);
+        match (choice, replay) {
+            (Some((Choice::GaussNewton { damping }, gate)), _) => {
+                Ok((self.gauss_newton(damping, meter)?, Some(gate), Choice::GaussNewton { damping }))
             }
-            (Choice::GaussNewton { damping }, _) => Ok((self.gauss_newton(damping, meter)?, Some(gate), choice)),
+            (_, Some((table, gate, _))) => Ok((table, Some(gate), Choice::Replay)),
+            (_, None) => Err(release("no method could be tried")),
         }
     }
 
@@ -278,7 +355,7 @@ impl Work<'_, '_> {
         }
         meter.expect(self.tables(1) + self.answers().len());
         let table = self.gauss_newton(DAMPING, meter)?;
-        let gate = self.gate_of(&table, ground, meter)?;
+        let (_, gate) = self.gate_of(&table, ground, meter)?;
         Ok(Some(Compared { method: Choice::GaussNewton { damping: DAMPING }, gate }))
     }
 
@@ -287,31 +364,46 @@ impl Work<'_, '_> {
         2 * count * self.setup.data.train.len()
     }
 
-    /// The table of damped Gauss-Newton influence: d_c = -(G + l I)^-1 g_c / N, with G the curvature of all records at
-    /// the final parameters.
+    /// The table of damped Gauss-Newton influence, of all records at the final parameters.
     fn gauss_newton(&mut self, damping: f32, meter: &mut Meter<'_>) -> Result<Table, TrainError> {
         let samples: Vec<usize> = (0..self.setup.data.train.len()).collect();
-        let classes = self.setup.data.labels.len();
-        let mut kind = curvature(self.setup.job, classes);
-        if samples.len() * kind.rows_per_sample(classes) > MAX_ROWS {
-            kind = Curvature::TrueLabel;
-        }
-        let seed = self.setup.job.recipe.seed;
-        let network = &mut self.prepared.network;
-        let told = &mut |asked| meter.add(asked);
-        let rows = rows_of::all_telling(network, self.theta, &samples, kind, seed, told)?;
-        let records = gradients::all_telling(network, self.theta, &samples, told)?;
-        let mut columns = Rows::zeros(self.belonging.columns(), self.theta.len());
-        for (record, column) in self.belonging.column_of.iter().enumerate() {
-            let Some(column) = column else { continue };
-            columns.row_mut(*column).iter_mut().zip(records.row(record)).for_each(|(sum, x)| *sum += x);
-        }
-        let moves = moves(rows, &columns, samples.len(), damping).map_err(release)?;
+        let columns = (self.belonging.column_of.as_slice(), self.belonging.columns());
+        let moves = self.moved(self.theta, &samples, columns, damping, meter)?;
         let mut table = Table::new(self.theta.len());
         for (name, row) in self.names.iter().zip(moves.iter()) {
             table.push(name.clone(), row).map_err(release)?;
         }
         Ok(table)
+    }
+
+    /// d_c = -(G + l I)^-1 g_c / N by column, with G the curvature of the records that were `learnt` from at these
+    /// parameters and g_c the gradient of all of a column's records. N is of all records: what a batch's sum is divided
+    /// by does not change with what is left out.
+    fn moved(
+        &mut self,
+        theta: &[f32],
+        learnt: &[usize],
+        (column_of, count): (&[Option<usize>], usize),
+        damping: f32,
+        meter: &mut Meter<'_>,
+    ) -> Result<Rows, TrainError> {
+        let samples: Vec<usize> = (0..self.setup.data.train.len()).collect();
+        let classes = self.setup.data.labels.len();
+        let mut kind = curvature(self.setup.job, classes);
+        if learnt.len() * kind.rows_per_sample(classes) > MAX_ROWS {
+            kind = Curvature::TrueLabel;
+        }
+        let seed = self.setup.job.recipe.seed;
+        let network = &mut self.prepared.network;
+        let told = &mut |asked| meter.add(asked);
+        let rows = rows_of::all_telling(network, theta, learnt, kind, seed, told)?;
+        let records = gradients::all_telling(network, theta, &samples, told)?;
+        let mut columns = Rows::zeros(count, theta.len());
+        for (record, column) in column_of.iter().enumerate() {
+            let Some(column) = column else { continue };
+            columns.row_mut(*column).iter_mut().zip(records.row(record)).for_each(|(sum, x)| *sum += x);
+        }
+        moves(rows, &columns, samples.len(), damping).map_err(release)
     }
 }
 

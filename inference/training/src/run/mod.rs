@@ -5,7 +5,8 @@
 //!               │          │
 //!               └─ course ─┴─ trainer                  what decides every step; the step, for everybody who trains
 //!                          │
-//!                          ├──► influence              table by record and source; audit; fallback
+//!                          ├──► halves                 the same again on random halves, for what pays
+//!                          ├──► influence              tables by record, source and what was given; audit; fallback
 //!                          ├──► served                 what the form that nodes serve costs
 //!                          └──► release                adapter or decoder, tables, transcript
 //! ```
@@ -18,6 +19,7 @@ mod course;
 mod drive;
 mod error;
 mod event;
+mod halves;
 mod influence;
 mod memory;
 mod moves;
@@ -111,17 +113,20 @@ pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> R
     let checkpoints = Checkpoints::open(&checkpoint_folder(setup.folder), prepared.fingerprint(setup))?;
     let (ended, mut paper, steps, seconds) = learn(setup, &mut prepared, &checkpoints, observer)?;
     let (evaluation, served) = examine(setup, &mut prepared, &ended.theta, observer)?;
-    let influence = influence::influence(setup, &mut prepared, &ended, observer)?;
+    let Ended { theta, replay, step } = ended;
+    let influence =
+        influence::influence(setup, &mut prepared, influence::Whole { theta: &theta, step, replay }, observer)?;
     observer(Event::Phase { name: "writing" });
     let folder = setup.folder.join("release");
     std::fs::create_dir_all(&folder).map_err(|source| TrainError::files(&folder, source))?;
-    let mut files = release::model(setup, &prepared, &ended, &folder)?;
+    let mut files = release::model(setup, &prepared, &theta, &folder)?;
     if let Some(served) = &served {
         served::write(served, &folder, &mut files)?;
     }
     if let Some(influence) = &influence {
-        paper.attribution = Some(influence.choice);
-        paper.table = Some(release::tables(influence, &folder, &mut files)?);
+        let (table, pay) = release::tables(influence, &folder, &mut files)?;
+        (paper.attribution, paper.table, paper.pay) = (Some(influence.choice), Some(table), Some(pay));
+        paper.halves = influence.halves.clone();
     }
     release::papers(&paper, &folder, &mut files)?;
     observer(Event::Finished { evaluation: evaluation.clone() });
@@ -196,6 +201,8 @@ fn learn(
         theta: transcript::theta_hash(&ended.theta),
         attribution: None,
         table: None,
+        halves: Vec::new(),
+        pay: None,
     };
     Ok((ended, paper, state.step - done, seconds))
 }

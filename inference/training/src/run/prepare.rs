@@ -8,12 +8,12 @@ use datanet_inference::graph::build::LlamaConfig;
 use super::course::{Course, Gradient};
 use super::trainer::Following;
 use super::{Setup, TrainError, scratch};
-use crate::attribution::{Curvature, Groups, Replay};
+use crate::attribution::{Belonging, Curvature, Replay};
 use crate::data::Dataset;
 use crate::job::{CurvatureRows, Job, Method, Task};
 use crate::network::{Network, NetworkConfig};
 
-/// Most records that each get a column of their own; more share them, as [`Groups`] says.
+/// Most records that each get a column of their own; more share them, as [`Belonging::in_lots`] says.
 const MAX_COLUMNS: usize = 2_000;
 
 /// Most bytes of derivatives by column.
@@ -21,6 +21,15 @@ const MAX_COLUMN_BYTES: usize = 512 << 20;
 
 /// Classes up to which each has a curvature row.
 const FEW_CLASSES: usize = 8;
+
+/// What pays: a column for each of what was given together.
+#[derive(Clone, Debug)]
+pub(crate) struct Paid {
+    /// What the columns are called.
+    pub names: Vec<String>,
+    /// The column of each training record.
+    pub column_of: Vec<usize>,
+}
 
 /// A network ready for the first step.
 #[derive(Debug)]
@@ -32,8 +41,10 @@ pub(crate) struct Prepared {
     pub base: String,
     /// How records are followed.
     pub following: Option<Following>,
-    /// How records, columns, groups and sources belong together, where anything is attributed.
-    pub groups: Option<Groups>,
+    /// How records, columns and sources belong together, where anything is attributed.
+    pub belonging: Option<Belonging>,
+    /// The columns of what pays, where anything is attributed.
+    pub paid: Option<Paid>,
     /// The configuration of a decoder trained from nothing, and the folder of its tokenizer.
     pub decoder: Option<(LlamaConfig, PathBuf)>,
 }
@@ -50,17 +61,22 @@ impl Prepared {
         std::fs::create_dir_all(setup.folder).map_err(|source| TrainError::files(setup.folder, source))?;
         let (mut network, decoder) = network(setup)?;
         let parameters = network.layout().parameters();
-        let groups = (job.attribution.method != Method::None).then(|| groups(data, parameters));
+        let attributed = job.attribution.method != Method::None;
+        let belonging = attributed.then(|| Belonging::in_lots(&data.runs(), most_columns(parameters).min(MAX_COLUMNS)));
+        let paid = attributed.then(|| paid(data, parameters));
         let followed = job.attribution.method == Method::Influence;
-        let following = groups.as_ref().filter(|_| followed).map(|groups| following(job, data, groups));
-        check_memory(setup, parameters, following.as_ref().map_or(0, |following| following.columns))?;
+        let following = belonging.as_ref().filter(|_| followed).map(|belonging| following(job, data, belonging));
+        // What is followed at one time: either the whole run or one half.
+        let columns = following.as_ref().map_or(0, |following| following.columns);
+        let halves = paid.as_ref().filter(|_| followed).map_or(0, |paid| paid.names.len());
+        check_memory(setup, parameters, columns.max(halves))?;
         network.load_data(data)?;
         let start = network.layout().initial(job.recipe.seed);
         let base = match &decoder {
             Some((_, folder)) => scratch::hash(folder, &start)?,
             None => hex::encode(folder_id(setup.base)?),
         };
-        Ok(Self { network, start, base, following, groups, decoder })
+        Ok(Self { network, start, base, following, belonging, paid, decoder })
     }
 
     /// What decides every step: of the run, of whoever takes it up or repeats it, and of the retrainings of its audit.
@@ -123,21 +139,27 @@ fn network(setup: &Setup<'_>) -> Result<(Network, Option<(LlamaConfig, PathBuf)>
     Ok((network, Some((decoder, folder))))
 }
 
-fn groups(data: &Dataset, parameters: usize) -> Groups {
-    let sources = data.columns();
-    let columns = MAX_COLUMNS.min(MAX_COLUMN_BYTES / Replay::memory(parameters, 1).max(1));
-    if sources.len() <= columns {
-        Groups::by_record(&sources)
-    } else {
-        Groups::within(&sources, data.sources.len(), columns)
-    }
+/// Columns whose derivatives fit.
+fn most_columns(parameters: usize) -> usize {
+    MAX_COLUMN_BYTES / Replay::memory(parameters, 1).max(1)
 }
 
-fn following(job: &Job, data: &Dataset, groups: &Groups) -> Following {
+/// What was given together pays by itself; where that is too much to follow, a source does, and shares it out by
+/// records.
+fn paid(data: &Dataset, parameters: usize) -> Paid {
+    let (names, column_of) = data.given();
+    if names.len() <= most_columns(parameters) {
+        return Paid { names, column_of };
+    }
+    Paid { names: data.sources.iter().map(|source| source.name.clone()).collect(), column_of: data.columns() }
+}
+
+fn following(job: &Job, data: &Dataset, belonging: &Belonging) -> Following {
     Following {
-        column_of: groups.belonging.column_of.clone(),
-        columns: groups.belonging.columns(),
+        column_of: belonging.column_of.clone(),
+        columns: belonging.columns(),
         curvature: curvature(job, data.labels.len()),
+        left_out: false,
     }
 }
 
@@ -153,6 +175,11 @@ pub(crate) fn curvature(job: &Job, classes: usize) -> Curvature {
         (CurvatureRows::Auto, Task::Embed) => Curvature::TrueLabel,
         (CurvatureRows::Auto, Task::Generate) => Curvature::Signs(8),
     }
+}
+
+/// Where the checkpoints of a run's halves lie.
+pub(crate) fn halves_folder(folder: &Path, half: usize) -> PathBuf {
+    folder.join("halves").join(format!("{half:02}"))
 }
 
 /// Where a run's checkpoints lie.

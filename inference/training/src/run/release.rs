@@ -7,20 +7,21 @@ use datanet_inference::graph::adapter::{onnx_adapter, peft};
 use super::influence::Influence;
 use super::prepare::Prepared;
 use super::state::write_whole;
-use super::{Ended, Setup, TrainError, scratch};
+use super::{Setup, TrainError, scratch};
+use crate::attribution::answer::{PAY_FILE, RECORDS_FILE, TABLE_FILE};
 use crate::transcript::Transcript;
 
 /// Writes the model into `folder`: adapters in both forms, or a whole decoder; gives names and paths.
 pub(super) fn model(
     setup: &Setup<'_>,
     prepared: &Prepared,
-    ended: &Ended,
+    theta: &[f32],
     folder: &Path,
 ) -> Result<Vec<(String, PathBuf)>, TrainError> {
     let layout = prepared.network.layout();
     let mut files = Vec::new();
     if let Some((_, from)) = &prepared.decoder {
-        put(&mut files, folder, "model.safetensors", &scratch::weights(layout, &ended.theta)?)?;
+        put(&mut files, folder, "model.safetensors", &scratch::weights(layout, theta)?)?;
         for name in ["config.json", "tokenizer.json"] {
             let path = from.join(name);
             let bytes = std::fs::read(&path).map_err(|source| TrainError::files(&path, source))?;
@@ -29,7 +30,7 @@ pub(super) fn model(
         return Ok(files);
     }
     let job = setup.job;
-    let adapter = layout.adapter(&ended.theta, &job.base, job.lora.alpha, prepared.network.targets());
+    let adapter = layout.adapter(theta, &job.base, job.lora.alpha, prepared.network.targets());
     peft::write(&adapter, folder).map_err(release)?;
     for name in ["adapter_config.json", "adapter_model.safetensors"] {
         files.push((name.to_owned(), folder.join(name)));
@@ -45,17 +46,22 @@ pub(super) fn model(
     Ok(files)
 }
 
-/// Writes the tables and what earns by them; gives the hash of the one by source.
+/// Writes the tables: what explains, by source and where it can by record, and what pays; gives the hashes of the first
+/// and the last.
 pub(super) fn tables(
     influence: &Influence,
     folder: &Path,
     files: &mut Vec<(String, PathBuf)>,
-) -> Result<String, TrainError> {
-    let bytes = influence.sources.to_bytes().map_err(release)?;
-    put(files, folder, "influence.safetensors", &bytes)?;
-    put(files, folder, "records.safetensors", &influence.columns.to_bytes().map_err(release)?)?;
-    put(files, folder, "eligibility.json", &serde_json::to_vec(&influence.eligibility).map_err(release)?)?;
-    Ok(blake3::hash(&bytes).to_hex().to_string())
+) -> Result<(String, String), TrainError> {
+    let hash = |bytes: &[u8]| blake3::hash(bytes).to_hex().to_string();
+    let sources = influence.sources.to_bytes().map_err(release)?;
+    put(files, folder, TABLE_FILE, &sources)?;
+    if let Some(records) = &influence.records {
+        put(files, folder, RECORDS_FILE, &records.to_bytes().map_err(release)?)?;
+    }
+    let pay = influence.pay.to_bytes().map_err(release)?;
+    put(files, folder, PAY_FILE, &pay)?;
+    Ok((hash(&sources), hash(&pay)))
 }
 
 /// Writes what is known about the run.

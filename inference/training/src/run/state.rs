@@ -46,6 +46,8 @@ pub struct Checkpoints {
     folder: PathBuf,
     /// Of job, data and base: a checkpoint of another run is never taken up.
     fingerprint: String,
+    /// Whether older checkpoints go as a newer one is whole.
+    newest_only: bool,
 }
 
 /// What a checkpoint was read from and holds.
@@ -68,7 +70,13 @@ impl Checkpoints {
     /// [`TrainError::Files`].
     pub fn open(folder: &Path, fingerprint: String) -> Result<Self, TrainError> {
         std::fs::create_dir_all(folder).map_err(|source| TrainError::files(folder, source))?;
-        Ok(Self { folder: folder.to_owned(), fingerprint })
+        Ok(Self { folder: folder.to_owned(), fingerprint, newest_only: false })
+    }
+
+    /// The same for a run of which nobody verifies single intervals: only the newest is kept.
+    #[must_use]
+    pub fn newest_only(self) -> Self {
+        Self { newest_only: true, ..self }
     }
 
     /// Writes a checkpoint: first the replay, then the state, whose appearance makes it whole. Gives the state's hash.
@@ -94,6 +102,9 @@ impl Checkpoints {
         let bytes = self.encode(state)?;
         write_whole(&self.path(state.step, "safetensors"), &bytes)?;
         self.drop_replays(&[Some(state.step), best])?;
+        if self.newest_only {
+            self.drop_older(state.step)?;
+        }
         Ok(*blake3::hash(&bytes).as_bytes())
     }
 
@@ -177,6 +188,14 @@ impl Checkpoints {
             if old || torn {
                 std::fs::remove_file(&path).map_err(|source| TrainError::files(&path, source))?;
             }
+        }
+        Ok(())
+    }
+
+    fn drop_older(&self, than: usize) -> Result<(), TrainError> {
+        for step in self.steps()?.into_iter().filter(|step| *step < than) {
+            let path = self.file(step);
+            std::fs::remove_file(&path).map_err(|source| TrainError::files(&path, source))?;
         }
         Ok(())
     }
@@ -363,6 +382,17 @@ mod tests {
         assert!(newest.replay.is_some() && newest.best_replay.is_some());
         let replays = std::fs::read_dir(folder.path()).unwrap().flatten();
         assert_eq!(replays.filter(|entry| entry.path().extension().is_some_and(|kind| kind == "replay")).count(), 2);
+    }
+
+    #[test]
+    fn the_newest_alone_is_kept_where_nobody_wants_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::open(folder.path(), "run".to_owned()).unwrap().newest_only();
+        for step in [1, 2, 5] {
+            checkpoints.write(&state(step), None, None).unwrap();
+        }
+        assert_eq!(checkpoints.steps().unwrap(), [5]);
+        assert_eq!(checkpoints.newest(false).unwrap().unwrap().state, state(5));
     }
 
     proptest! {

@@ -16,12 +16,15 @@ use crate::verify::{Claim, Extent, Tolerance, VerifyError, verify};
 /// Names the folder that a child process trains in, to be killed.
 const CHILD: &str = "DATANET_TRAINING_TEST_CHILD";
 
+/// What the child waits at for its end.
+const AT: &str = "DATANET_TRAINING_TEST_CHILD_AT";
+
 fn job() -> Job {
     let mut job = Job::new("minilm-l6", Task::Classify);
     (job.lora.rank, job.lora.layers, job.max_tokens) = (4, Some(vec![4, 5]), 32);
     job.recipe = Recipe { epochs: 3, batch: 16, warmup: 4, ..Recipe::default() };
     (job.attribution.method, job.attribution.curvature) = (Method::Influence, CurvatureRows::TrueLabel);
-    job.evaluation.checkpoint = 4;
+    (job.evaluation.checkpoint, job.attribution.halves) = (4, 2);
     job
 }
 
@@ -78,7 +81,7 @@ fn a_classifier_learns_and_its_release_is_whole() {
         "labels.json",
         "influence.safetensors",
         "records.safetensors",
-        "eligibility.json",
+        "pay.safetensors",
         "job.json",
         "transcript.json",
     ];
@@ -91,6 +94,10 @@ fn a_classifier_learns_and_its_release_is_whole() {
     let table =
         Table::from_bytes(&std::fs::read(folder.path().join("release/influence.safetensors")).unwrap()).unwrap();
     assert_eq!(table.names(), ["ann", "bob", "cem", "dua"]);
+    let pay = Table::from_bytes(&std::fs::read(folder.path().join("release/pay.safetensors")).unwrap()).unwrap();
+    assert!(pay.names() == table.names() && pay != table);
+    let halves = &outcome.transcript.halves;
+    assert!(halves.len() == 2 && halves.iter().map(|half| half.records).sum::<usize>() == 96, "{halves:?}");
     let written = std::fs::read_to_string(folder.path().join("release/transcript.json")).unwrap();
     assert_eq!(&Transcript::from_json(&written).unwrap(), &outcome.transcript);
 }
@@ -158,39 +165,85 @@ fn what_takes_more_memory_than_it_may_is_refused_before_it_is_taken() {
 fn child() {
     let Some(folder) = std::env::var_os(CHILD) else { return };
     let (job, data, base) = (job(), data(), base());
+    let (mut phase, at) = ("training", std::env::var(AT).unwrap());
     train(&setup(&job, &data, &base, Path::new(&folder)), &mut |event| {
-        if let Event::Step { step, .. } = event {
-            println!("\nstep {step}");
+        let said = match event {
+            Event::Step { step, .. } => format!("{phase} {step}"),
+            Event::Counted { done, .. } => format!("{phase} {done}"),
+            Event::Phase { name } => {
+                phase = name;
+                String::new()
+            }
+            _ => String::new(),
+        };
+        if said == at {
+            println!("\n{said}");
+            loop {
+                std::thread::park();
+            }
         }
         Control::Continue
     })
     .unwrap();
 }
 
-#[test]
-fn a_killed_run_goes_on_to_the_same_bytes() {
-    let folder = tempfile::tempdir().unwrap();
+/// Trains in a process of its own until it says `line`, and kills it there.
+fn killed(folder: &Path, line: &str) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "run::tests::child", "--nocapture"])
-        .env(CHILD, folder.path())
+        .env(CHILD, folder)
+        .env(AT, line)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    // Two steps after the checkpoint of step 4: they are lost, and done again.
-    let seen = lines.map_while(Result::ok).any(|line| line == "step 6");
+    let seen = lines.map_while(Result::ok).any(|said| said == line);
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(seen && !folder.path().join("release").exists());
-    let mut done = None;
+    assert!(seen && !folder.join("release").exists(), "it never said {line}");
+}
+
+#[test]
+fn a_killed_run_goes_on_to_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    // Two steps after the checkpoint of step 4: they are lost, and done again.
+    killed(folder.path(), "training 6");
+    // In the first half and in the second, each of 18 steps: what is whole stays, and what was begun goes on from its
+    // checkpoint.
+    killed(folder.path(), "halves 7");
+    killed(folder.path(), "halves 31");
+    let (mut done, mut first) = (None, None);
     let (job, data, base) = (job(), data(), base());
+    let mut phase = "training";
     let outcome = train(&setup(&job, &data, &base, folder.path()), &mut |event| {
-        if let Event::Started { done: steps, .. } = event {
-            done = Some(steps);
+        match event {
+            Event::Started { done: steps, .. } => done = Some(steps),
+            Event::Phase { name } => phase = name,
+            Event::Counted { done, .. } if phase == "halves" && done != 18 => _ = first.get_or_insert(done),
+            _ => {}
         }
         Control::Continue
     });
-    assert!(done == Some(4) && outcome.unwrap().steps == 14);
+    // The first half is done; of the second, 12 steps are on the disk.
+    assert_eq!((done, first, outcome.unwrap().steps), (Some(18), Some(31), 0));
+    same_files(&reference().0.path().join("release"), &folder.path().join("release"));
+    same_files(&reference().0.path().join("halves/01"), &folder.path().join("halves/01"));
+}
+
+#[test]
+fn halves_are_stopped_and_go_on_to_the_same_bytes() {
+    let (folder, job, data, base) = (tempfile::tempdir().unwrap(), job(), data(), base());
+    let mut phase = "training";
+    let stopped = train(&setup(&job, &data, &base, folder.path()), &mut |event| match event {
+        Event::Counted { done: 21, .. } if phase == "halves" => Control::Stop,
+        Event::Phase { name } => {
+            phase = name;
+            Control::Continue
+        }
+        _ => Control::Continue,
+    });
+    assert!(matches!(stopped, Err(TrainError::Stopped { step: 3 })), "{stopped:?}");
+    run(&job, &data, &base, folder.path());
     same_files(&reference().0.path().join("release"), &folder.path().join("release"));
 }
 
@@ -242,6 +295,8 @@ fn an_audit_publishes_a_gate() {
     // Too little to judge by: replay stays, and the gate says so.
     assert_eq!(outcome.attribution, Some(Choice::Replay));
     assert_eq!(outcome.compared, [Compared { method: Choice::Replay, gate }]);
+    let within = gate.lds_interval.unwrap();
+    assert!(within.low <= within.high && gate.leave_one_out_interval.is_some(), "{gate:?}");
     assert!(gate.finding(&Thresholds::default()).reason.contains("there were 2 and 2"));
 }
 

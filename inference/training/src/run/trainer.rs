@@ -17,6 +17,8 @@ pub struct Following {
     pub columns: usize,
     /// Rows of the curvature.
     pub curvature: Curvature,
+    /// Whether records that are left out are followed too: what a weight above nothing would have done.
+    pub left_out: bool,
 }
 
 /// A training under way.
@@ -40,6 +42,16 @@ struct Found {
     mean: Vec<f32>,
     /// The gradient of each record, where records have one of their own.
     records: Option<Records>,
+    /// How long the gradient of a record may be, where there is a bound.
+    limit: Option<f32>,
+    /// Records that are left out and followed all the same.
+    beside: Option<Beside>,
+}
+
+/// Records of a batch that are left out, and the gradient of each.
+struct Beside {
+    records: Vec<usize>,
+    gradients: Rows,
 }
 
 /// The gradients of a batch's records, and the factor that each was shortened by; no factors where there is no bound.
@@ -100,6 +112,7 @@ impl<'a> Trainer<'a> {
         let loss = found.losses.iter().sum::<f32>() / found.losses.len().max(1) as f32;
         self.finite(&batch, "loss", &[loss])?;
         self.finite(&batch, "gradient", &found.mean)?;
+        found.beside = self.beside(scheduled, found.limit)?;
         let curvature = self.curvature(&batch, &found)?;
         if let Some(limit) = course.recipe.clip {
             optimiser::clip(&mut found.mean, limit);
@@ -109,6 +122,15 @@ impl<'a> Trainer<'a> {
         self.state.losses.push(loss);
         self.state.step += 1;
         Ok(loss)
+    }
+
+    /// Every step that is left.
+    pub(super) fn finish(&mut self) -> Result<(), TrainError> {
+        while self.unfinished() {
+            self.step()?;
+            self.look()?;
+        }
+        Ok(())
     }
 
     /// Asks the held-out records where that is due after the steps done, and remembers the best parameters where
@@ -146,11 +168,14 @@ impl<'a> Trainer<'a> {
         self.state.held_out.iter().filter(|(step, _)| *step > best.step).count()
     }
 
+    fn is_removed(&self, record: usize) -> bool {
+        self.removed.get(record).copied().unwrap_or_default()
+    }
+
     /// The records of a batch that are not left out.
     fn kept(&self, scheduled: &'a [usize]) -> Cow<'a, [usize]> {
-        let removed = |at: &usize| self.removed.get(*at).copied().unwrap_or_default();
-        if scheduled.iter().any(removed) {
-            Cow::Owned(scheduled.iter().copied().filter(|at| !removed(at)).collect())
+        if scheduled.iter().any(|at| self.is_removed(*at)) {
+            Cow::Owned(scheduled.iter().copied().filter(|at| !self.is_removed(*at)).collect())
         } else {
             Cow::Borrowed(scheduled)
         }
@@ -160,19 +185,44 @@ impl<'a> Trainer<'a> {
     fn found(&mut self, batch: &[usize], size: usize) -> Result<Found, TrainError> {
         let theta = &self.state.theta;
         if batch.is_empty() {
-            return Ok(Found { losses: Vec::new(), mean: vec![0.0; theta.len()], records: None });
+            let records = Records { gradients: Rows::none(theta.len()), factors: Vec::new() };
+            return Ok(Found {
+                losses: Vec::new(),
+                mean: vec![0.0; theta.len()],
+                records: Some(records),
+                limit: None,
+                beside: None,
+            });
         }
         let bound = match self.course.gradient {
             Gradient::Summed if self.following.is_none() => {
                 let (losses, sum) = self.model.loss_gradient_sum(theta, batch)?;
-                return Ok(Found { losses, mean: model::mean(sum, size), records: None });
+                return Ok(Found { losses, mean: model::mean(sum, size), records: None, limit: None, beside: None });
             }
             Gradient::Summed => None,
             Gradient::ByRecord { bound } => bound,
         };
         let (losses, mut gradients) = self.model.loss_gradients(theta, batch)?;
-        let factors = bound.map(|multiple| clip::shorten(&mut gradients, multiple)).unwrap_or_default();
-        Ok(Found { losses, mean: gradients.mean(size), records: Some(Records { gradients, factors }) })
+        let limit = bound.map(|multiple| clip::limit(&gradients, multiple));
+        let factors = limit.map(|limit| clip::shorten_to(&mut gradients, limit)).unwrap_or_default();
+        let mean = gradients.mean(size);
+        Ok(Found { losses, mean, records: Some(Records { gradients, factors }), limit, beside: None })
+    }
+
+    /// The records of a batch that are left out and followed all the same, with what each would have added: shortened
+    /// as those that are in, or to their own median where none is.
+    fn beside(&mut self, scheduled: &[usize], limit: Option<f32>) -> Result<Option<Beside>, TrainError> {
+        let records: Vec<usize> = scheduled.iter().copied().filter(|record| self.is_removed(*record)).collect();
+        if records.is_empty() || !self.following.as_ref().is_some_and(|following| following.left_out) {
+            return Ok(None);
+        }
+        let (_, mut gradients) = self.model.loss_gradients(&self.state.theta, &records)?;
+        if let Gradient::ByRecord { bound: Some(multiple) } = self.course.gradient {
+            let limit = limit.unwrap_or_else(|| clip::limit(&gradients, multiple));
+            clip::shorten_to(&mut gradients, limit);
+        }
+        self.finite(&records, "gradient", &gradients.data)?;
+        Ok(Some(Beside { records, gradients }))
     }
 
     /// The batch's curvature rows, for whoever follows it; none where they are the gradients themselves.
@@ -181,6 +231,9 @@ impl<'a> Trainer<'a> {
             return Ok(None);
         };
         let kind = following.curvature;
+        if batch.is_empty() {
+            return Ok(None);
+        }
         let shortened = factors.iter().any(|factor| *factor != 1.0);
         if kind == Curvature::TrueLabel && !shortened {
             return Ok(None);
@@ -215,7 +268,8 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Carries the derivatives by the columns along, where they are followed.
+    /// Carries the derivatives by the columns along, where they are followed: by the records that are in, and by those
+    /// beside them.
     fn follow(
         &mut self,
         batch: &[usize],
@@ -227,10 +281,16 @@ impl<'a> Trainer<'a> {
         let (Some(replay), Some(following), Some(records)) = (&mut self.replay, &self.following, &found.records) else {
             return Ok(());
         };
+        let mut gradients = Cow::Borrowed(&records.gradients);
+        let mut followed = batch.to_vec();
+        if let Some(beside) = &found.beside {
+            gradients.to_mut().append(beside.gradients.clone());
+            followed.extend(&beside.records);
+        }
         let columns: Vec<Option<usize>> =
-            batch.iter().map(|&record| following.column_of.get(record).copied().flatten()).collect();
+            followed.iter().map(|&record| following.column_of.get(record).copied().flatten()).collect();
         let step = ReplayStep {
-            gradients: &records.gradients,
+            gradients: &gradients,
             columns: &columns,
             curvature: curvature.as_ref().unwrap_or(&records.gradients),
             batch: size,

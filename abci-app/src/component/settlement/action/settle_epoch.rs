@@ -71,7 +71,8 @@ impl ActionHandler for SettleEpoch {
             )
         })?;
         let quorum = keeping::quorum(state, &node, &params)?;
-        let epoch = epoch(self, ctx, (shares, quorum), &params);
+        let carries = former.as_ref().and_then(Settlement::carried);
+        let epoch = Epoch { carries, ..epoch(self, ctx, (shares, quorum), &params) };
         let keepers = keeping::fees_account(&epoch.node, epoch.epoch);
         accounts::transfer(state, ctx.tx.signer, keepers, keeping::fees(&epoch, &params))?;
         ratings::traded(state, &ctx.tx.signer, &paid, ctx.block.seconds())?;
@@ -136,7 +137,16 @@ fn check_totals(action: &SettleEpoch, params: &Params) -> Result<FeeShares, Acti
 /// Refuses an epoch that does not follow the node's last one.
 fn require_next(action: &SettleEpoch, former: Option<&Settlement>) -> Result<(), ActionError> {
     let next = former.map_or(0, |former| former.latest.epoch).saturating_add(1);
-    ensure(action.epoch == next, code::EPOCH_ORDER, || format!("epoch is {}, the node's next is {next}", action.epoch))
+    ensure(action.epoch == next, code::EPOCH_ORDER, || {
+        format!("epoch is {}, the node's next is {next}", action.epoch)
+    })?;
+    let carried = former.and_then(Settlement::carried).map_or(0, |carried| carried.epoch);
+    ensure(action.carries.is_none_or(|said| said == carried), code::EPOCH_ORDER, || {
+        format!(
+            "the epoch begins with the debts of epoch {}, and it is those of epoch {carried} that are carried on (0 is none); make its statement again",
+            action.carries.unwrap_or_default()
+        )
+    })
 }
 
 /// Moves what a voucher adds from its channel to the epoch's escrow. Returns how much that is, and whose.
@@ -216,6 +226,7 @@ fn epoch(action: &SettleEpoch, ctx: &TxContext<'_>, (shares, quorum): (FeeShares
         attestations: 0,
         attest_by: if quorum > 0 { final_at.saturating_add(params.statement_seconds) } else { 0 },
         unkept: false,
+        carries: None,
     }
 }
 

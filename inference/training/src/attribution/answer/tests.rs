@@ -58,13 +58,8 @@ fn an_answer_is_explained_by_contributors_and_by_records() {
     assert!((why.loss + said[label].ln()).abs() < 1e-3, "{} {said:?}", why.loss);
     let records = why.records.unwrap();
     assert_eq!(records.len(), 96);
-    let eligibility = explainer.eligibility();
-    assert!(
-        eligibility.mean_value.iter().any(|mean| *mean > 0.0) && !eligibility.mean_value.iter().all(|mean| *mean > 0.0)
-    );
-    assert_eq!(why.earned, eligibility.earned(&records));
-    let helps = |(value, mean): (&f32, &f32)| *mean > 0.0 && *value > 0.0;
-    assert!(why.earned.iter().map(|earned| *earned > 0.0).eq(records.iter().zip(&eligibility.mean_value).map(helps)));
+    assert_eq!((explainer.records(), explainer.paid()), (Some(96), explainer.columns()));
+    assert!(why.pay.len() == 4 && why.pay != why.values && why.pay.iter().all(|value| value.is_finite()));
     for (source, value) in why.values.iter().enumerate() {
         let own = data.train.iter().zip(&records).filter(|(example, _)| example.source == source);
         let sum: f32 = own.map(|(_, value)| value).sum();
@@ -103,7 +98,7 @@ fn questions_that_do_not_fit_are_refused() {
 #[test]
 fn a_damaged_release_does_not_open() {
     let (_, _folder, release) = classifier();
-    for file in ["job.json", "labels.json", TABLE_FILE, "adapter_model.safetensors"] {
+    for file in ["job.json", "labels.json", TABLE_FILE, PAY_FILE, "adapter_model.safetensors"] {
         let copy = tempfile::tempdir().unwrap();
         for entry in std::fs::read_dir(release).unwrap() {
             let path = entry.unwrap().path();
@@ -112,8 +107,22 @@ fn a_damaged_release_does_not_open() {
         std::fs::write(copy.path().join(file), b"not what it was").unwrap();
         assert!(Explainer::open(&base(), copy.path(), runtime(), session()).is_err(), "{file}");
         std::fs::remove_file(copy.path().join(file)).unwrap();
-        assert!(Explainer::open(&base(), copy.path(), runtime(), session()).is_err(), "{file}");
+        let missing = Explainer::open(&base(), copy.path(), runtime(), session()).unwrap_err();
+        assert_eq!(missing.to_string().contains("train the model again"), file == PAY_FILE, "{file}: {missing}");
     }
+}
+
+#[test]
+fn a_noisy_contributor_is_paid_less_than_the_others_for_the_held_out_records() {
+    let (data, _folder, release) = classifier();
+    let mut explainer = open(release);
+    let mut sums = [0.0f64; 4];
+    for example in &data.held_out {
+        let why = explainer.explain(&example.text, example.label.unwrap()).unwrap();
+        sums.iter_mut().zip(&why.pay).for_each(|(sum, value)| *sum += f64::from(*value));
+    }
+    let least = sums.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(sums[..3].iter().all(|sum| *sum > 0.0) && least == sums[3], "{sums:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use std::ops::ControlFlow;
 
 use super::*;
+use crate::attribution::bootstrap::Interval;
 use crate::attribution::why;
 
 /// Records whose loss contributions simply add up: leaving a record out raises answer q's loss by worth[record][q].
@@ -102,13 +103,19 @@ fn a_gate_says_why() {
 }
 
 #[test]
-fn replay_is_left_only_for_something_better() {
+fn replay_is_left_only_for_something_better_beyond_chance() {
     let gate = |lds: f32, passed: bool| Gate { lds: Some(lds), leave_one_out: Some(lds), passed, ..Gate::default() };
-    let swept = [(0.03, gate(0.5, false)), (0.1, gate(0.7, true)), (0.3, gate(0.65, true))];
-    assert_eq!(choose(gate(0.65, true), &swept).0, Choice::Replay);
-    assert_eq!(choose(gate(0.4, false), &swept).0, Choice::GaussNewton { damping: 0.1 });
-    assert_eq!(choose(gate(0.55, false), &swept[..1]).0, Choice::Replay);
-    assert!(!choose(gate(0.4, false), &[]).1.passed);
+    let swept = |damping, lds: f32, low: f32| {
+        let lead = Some(Interval { low, high: 1.0 });
+        Swept { damping, gate: gate(lds, lds > 0.6), lead }
+    };
+    let all = [swept(0.03, 0.5, -0.2), swept(0.1, 0.7, -0.01), swept(0.3, 0.65, 0.02)];
+    let chosen = |replay, swept: &[Swept]| choose(replay, swept).map(|(choice, _)| choice);
+    assert_eq!(chosen(Some(gate(0.61, true)), &all), Some(Choice::Replay), "it passed");
+    assert_eq!(chosen(Some(gate(0.4, false)), &all), Some(Choice::GaussNewton { damping: 0.3 }));
+    assert_eq!(chosen(Some(gate(0.4, false)), &all[..2]), Some(Choice::Replay), "higher by chance alone");
+    assert_eq!(chosen(None, &all), Some(Choice::GaussNewton { damping: 0.1 }));
+    assert_eq!((chosen(None, &[]), choose(Some(gate(0.4, false)), &[]).unwrap().1.passed), (None, false));
 }
 
 #[test]
@@ -116,9 +123,15 @@ fn a_choice_says_why_it_was_made() {
     let both = ["forward-replay", "gauss-newton"];
     let says = |chosen, compared: &[&str], verdict| why(chosen, compared, verdict);
     let replaced = says("gauss-newton", &both, GateVerdict::Passed);
-    assert_eq!(replaced, "forward replay did not pass, and Gauss-Newton influence agrees better with the retrainings");
+    assert!(
+        replaced.ends_with("Gauss-Newton influence agrees better with the retrainings beyond chance"),
+        "{replaced}"
+    );
     let kept = says("forward-replay", &both, GateVerdict::Failed);
-    assert!(kept.ends_with("still agrees better with the retrainings than Gauss-Newton influence"), "{kept}");
+    assert!(
+        kept.ends_with("Gauss-Newton influence does not agree better with the retrainings beyond chance"),
+        "{kept}"
+    );
     assert!(says("forward-replay", &both, GateVerdict::Passed).ends_with("and it passed"));
     assert!(says("gauss-newton", &both[1..], GateVerdict::Failed).starts_with("the job asked"));
     assert!(says("forward-replay", &[], GateVerdict::Unjudged).contains("too few retrainings"));

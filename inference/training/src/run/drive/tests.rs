@@ -62,7 +62,7 @@ fn recipe() -> Recipe {
 
 fn following(samples: usize) -> Following {
     let column_of = (0..samples).map(|record| Some(record % 3)).collect();
-    Following { column_of, columns: 3, curvature: Curvature::All }
+    Following { column_of, columns: 3, curvature: Curvature::All, left_out: false }
 }
 
 /// 24 steps over 16 records, shortened where that is long.
@@ -189,4 +189,61 @@ fn a_training_without_any_records_only_decays() {
     let course = Course { initial: vec![1.0, -1.0], ..course() };
     let theta = course.train(&mut Line::new(16), &[true; 16]).unwrap();
     assert!(theta[0] < 1.0 && theta[0] > 0.9 && theta[1] == -theta[0], "{theta:?}");
+}
+
+/// Where the model is linear its Gauss-Newton rows are exact, so a column is the true derivative: of a record that is
+/// in by its weight at one, of one that is out by its weight at nothing.
+#[test]
+fn records_that_are_out_are_followed_at_the_weight_of_nothing() {
+    let recipe = Recipe { learning_rate: 2e-2, epsilon: 1e-2, warmup: 3, ..recipe() };
+    let course = Course::new(recipe, vec![0.1, -0.2], 16);
+    let removed: Vec<bool> = (0..16).map(|record| record % 3 == 0).collect();
+    let column_of = (0..16).map(Some).collect();
+    let following = Following { column_of, columns: 16, curvature: Curvature::All, left_out: true };
+    let mut line = Line::new(16);
+    let mut trainer = Trainer::new(&mut line, &course, Some(following.clone())).unwrap().without(&removed);
+    trainer.finish().unwrap();
+    let ended = trainer.end();
+    assert_eq!(ended.theta, course.train(&mut Line::new(16), &removed).unwrap(), "following changes no training");
+    let replay = ended.replay.unwrap();
+    let weighted = |weights: &[f32]| {
+        let (mut theta, mut optimiser) = (course.initial.clone(), crate::optimiser::AdamW::new(2));
+        for (at, batch) in course.schedule.iter().enumerate() {
+            let mut rows = Line::new(16).loss_gradients(&theta, batch).unwrap().1;
+            for (row, record) in batch.iter().enumerate() {
+                rows.row_mut(row).iter_mut().for_each(|x| *x *= weights[*record]);
+            }
+            optimiser.step(&course.recipe, at, course.schedule.len(), &mut theta, &rows.mean(batch.len()));
+        }
+        theta
+    };
+    let weights: Vec<f32> = removed.iter().map(|out| if *out { 0.0 } else { 1.0 }).collect();
+    for record in [0, 1, 3, 15] {
+        let moved = |by: f32| {
+            let mut weights = weights.clone();
+            weights[record] += by;
+            weighted(&weights)
+        };
+        let (up, down, column) = (moved(0.02), moved(-0.02), replay.column(record));
+        let largest = column.iter().fold(0.0f32, |a, x| a.max(x.abs()));
+        for (p, found) in column.iter().enumerate() {
+            let expected = (up[p] - down[p]) / 0.04;
+            assert!((found - expected).abs() < 0.03 * largest, "record {record}: {found} {expected}");
+        }
+    }
+    let unfollowed = Following { left_out: false, ..following };
+    let mut line = Line::new(16);
+    let mut trainer = Trainer::new(&mut line, &course, Some(unfollowed)).unwrap().without(&removed);
+    trainer.finish().unwrap();
+    assert_eq!(trainer.end().replay.unwrap().column(0), [0.0, 0.0]);
+}
+
+#[test]
+fn a_training_without_any_records_still_says_what_they_would_have_done() {
+    let (course, removed) = (course(), [true; 16]);
+    let following = Following { left_out: true, ..following(16) };
+    let mut line = Line::new(16);
+    let mut trainer = Trainer::new(&mut line, &course, Some(following)).unwrap().without(&removed);
+    trainer.step().unwrap();
+    assert!(trainer.replay.as_ref().unwrap().column(0).iter().all(|x| x.is_finite()));
 }

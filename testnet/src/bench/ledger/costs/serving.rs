@@ -89,6 +89,7 @@ impl Serving {
             accounts: tree.len() as u64,
             receipts: Digest([8; 32]),
             params: 0,
+            carries: None,
         };
         self.books.done(SERVER, Action::SettleEpoch(settle))?;
         Ok(tree)
