@@ -23,7 +23,7 @@ pub struct AgentCard {
     pub default_input_modes: Vec<String>,
     /// Media types of what it gives.
     pub default_output_modes: Vec<String>,
-    /// What it answers with, up to 200.
+    /// What it answers with, up to 300.
     pub skills: Vec<AgentSkill>,
     /// The node's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -64,9 +64,9 @@ pub struct AgentExtension {
 /// Something that an agent can do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AgentSkill {
-    /// What it is called by programs: `search`, or `ask:`, `classify:` or `complete:` and the id of a datanet or model.
+    /// What it is called by programs: `search`, or `ask:`, `classify:`, `complete:` or `agent:` and the id of a datanet, model or agent.
     pub id: String,
-    /// The same for people, with words of the owner of the datanet or model.
+    /// The same for people, with words of its owner.
     pub name: String,
     /// How it is asked for, and what an answer costs.
     pub description: String,

@@ -5,8 +5,8 @@
 
 use datanet_api::a2a::{AgentCapabilities, AgentCard, AgentCardSignature, AgentExtension, AgentSkill};
 use datanet_ledger::component::{agents, nodes};
-use datanet_types::SigningKey;
 use datanet_types::amount::display;
+use datanet_types::{Amount, SigningKey};
 use serde_json::{Map, Value, json};
 
 use crate::chain::Chain;
@@ -16,6 +16,7 @@ use crate::jcs::canonical;
 use crate::jws::{self, Detached};
 use crate::keyring::Identity;
 use crate::quoted::{LINE, clean};
+use crate::sales::Sales;
 use crate::x402::{Served, What, X402};
 
 /// Datanets that are looked at for what can be asked, and models that are named beside them.
@@ -27,6 +28,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) embedder: &'a Embedder,
     pub(crate) x402: &'a X402,
+    pub(crate) sales: &'a Sales,
     /// The host that the caller wrote.
     pub(crate) host: &'a str,
 }
@@ -131,6 +133,22 @@ fn skills(facts: &Facts<'_>) -> ServiceResult<Vec<AgentSkill>> {
     let served = facts.x402.served(MOST)?.into_iter().filter(|one| answers || one.what != What::Datanet);
     let (datanets, models): (Vec<Served>, Vec<Served>) = served.partition(|one| one.what == What::Datanet);
     skills.extend(datanets.into_iter().chain(models.into_iter().take(MOST - 1)).map(skill));
+    skills.extend(sold(facts)?);
+    Ok(skills)
+}
+
+/// What agents sell here now.
+fn sold(facts: &Facts<'_>) -> ServiceResult<Vec<AgentSkill>> {
+    let (reader, mut skills) = (facts.chain.reader()?, Vec::new());
+    for (id, terms) in facts.sales.all().into_iter().take(MOST) {
+        let Some(agent) = agents::get(&reader, &id)? else { continue };
+        skills.push(AgentSkill {
+            id: format!("agent:{id}"),
+            name: format!("Ask {}", line(&agent.name)),
+            description: described(&terms.description, terms.price, &format!("POST /v1/agents/{id}/ask")),
+            tags: tags(&["ask", "agent"]),
+        });
+    }
     Ok(skills)
 }
 
@@ -142,15 +160,20 @@ fn skill(one: Served) -> AgentSkill {
         What::Decoder => ("complete", "Write by", "POST /v1/chat/completions", "model"),
         What::Agent => ("service", "Ask the agent", "POST /v1/agents/{agent}/ask", "agent"),
     };
-    let price = if price == 0 { "nothing".to_owned() } else { display(price) };
-    let about = line(&description);
-    let gap = if about.is_empty() { "" } else { " " };
     AgentSkill {
         id: format!("{verb}:{id}"),
         name: format!("{says} {}", line(&name)),
-        description: format!("{about}{gap}An answer costs {price}: {how}."),
+        description: described(&description, price, how),
         tags: tags(&[verb, tag]),
     }
+}
+
+/// What a stranger says of it, what it costs, and how it is asked for.
+fn described(said: &str, price: Amount, how: &str) -> String {
+    let price = if price == 0 { "nothing".to_owned() } else { display(price) };
+    let said = line(said);
+    let gap = if said.is_empty() { "" } else { " " };
+    format!("{said}{gap}An answer costs {price}: {how}.")
 }
 
 fn tags(words: &[&str]) -> Vec<String> {

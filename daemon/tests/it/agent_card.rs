@@ -101,8 +101,24 @@ async fn a_nodes_card_is_signed_by_its_key_and_claims_nothing_that_is_not_there(
 
     // No A2A is spoken here, and without a model nothing is asked.
     assert_eq!(card["supportedInterfaces"], json!([]));
+    // But for what an agent sells.
+    let card_of = "0a".repeat(32);
+    let agent = node
+        .post("/v1/agents", json!({ "name": "owl", "card": card_of, "budget": 1_000_000, "period_seconds": 60 }))
+        .await;
+    let selling = json!({ "price": 500_000, "description": "Which owl it is,\nby its call." });
+    node.post(&format!("/v1/agents/{}/calls", agent["id"].as_str().unwrap()), selling).await;
+    let card = read("the card", face.bare(Method::GET, PATH)).await;
+    assert_eq!(signer(&card).as_deref(), Some(key.as_str()));
+    let skill = &card["skills"][1];
+    assert_eq!(
+        (&skill["id"], &skill["name"]),
+        (&json!(format!("agent:{}", agent["id"].as_str().unwrap())), &json!("Ask owl"))
+    );
+    let about = skill["description"].as_str().unwrap();
+    assert!(about.starts_with("Which owl it is, by its call. An answer costs 0.5 DNT: POST /v1/agents/"), "{about}");
     let skills: Vec<&str> = card["skills"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
-    assert_eq!(skills, ["search"]);
+    assert_eq!((skills.len(), skills[0]), (2, "search"));
     // What is spoken is there.
     let mut addresses = 0;
     for extension in card["capabilities"]["extensions"].as_array().unwrap() {

@@ -27,7 +27,7 @@ const BLOCKS: u64 = 30;
 /// The longest that all of it may take.
 const PATIENCE: Duration = Duration::from_secs(180);
 /// The longest that a node takes to stop once the others do.
-const STOPPING: Duration = Duration::from_secs(30);
+const STOPPING: Duration = Duration::from_secs(60);
 /// The node for which a program is staged.
 const STAGED: usize = 0;
 
