@@ -131,14 +131,16 @@ pub(super) async fn overspend(network: &Network) -> Result<(Player, Outcome)> {
     let open = OpenChannel { node, deposit: 2 * BUDGET, expires_at, voucher_key: None };
     let account: Address = address.parse()?;
     let sent = send_past(network, &key, account, Action::OpenChannel(open)).await?;
-    let Sent::Failed(_) = sent else { bail!("a key of an agent spent more than its budget: {sent:?}") };
+    let (Sent::Failed(_) | Sent::Refused(_)) = sent else {
+        bail!("a key of an agent spent more than its budget: {sent:?}")
+    };
     let after = client.balance(&address).await?;
     let tried = format!(
         "a key locks {} of an agent's money, whose keys may spend {}",
         crate::ui::dnt(2 * BUDGET),
         crate::ui::dnt(BUDGET)
     );
-    let stopped_by = "the ledger: the transaction was in a block, cost its fee and did nothing".to_owned();
+    let stopped_by = "the ledger: past the node it was refused as well".to_owned();
     let player =
         Player { name: "spender".into(), part: Part::Cheat, node: 0, key: "spender".into(), address, before: FUNDS };
     Ok((player, Outcome { who: "over its budget".into(), tried, before: FUNDS, after, locked: 0, stopped_by }))
