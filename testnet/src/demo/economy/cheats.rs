@@ -14,7 +14,7 @@ use crate::data::{Contributor, Record};
 use crate::network::Network;
 use crate::scene::cli::{Cli, number, text};
 use crate::scene::ledger::{Sent, random, send_past};
-use crate::scene::until;
+use crate::scene::{runner, until};
 
 /// What came of one who cheats.
 #[derive(Debug, Clone, Serialize)]
@@ -67,6 +67,7 @@ pub(super) async fn circle(
         let (payer, seller) = (&clients[PAIR[own]], &clients[PAIR[other]]);
         let deposit = CIRCLED as u64 * PRICE;
         let channel = payer.open_channel("node", Some(&seller.status().await?.node_key), deposit).await?;
+        runner::knows(seller, &pair.get(own).context("no pair")?.address, &channel).await?;
         let mut paid = 0;
         for question in asked.iter().take(CIRCLED) {
             let path = format!("/v1/channels/{channel}/voucher");
