@@ -167,6 +167,19 @@ pub fn judge(datanet: &str) -> String {
     format!("[judge]\ndatanets = [{datanet:?}]\n")
 }
 
+/// Waits until a seller's node has the block with a channel that was opened elsewhere: it takes no voucher on one that it has not heard of.
+///
+/// # Errors
+/// When it does not come to know it.
+pub async fn knows(seller: &Client, payer: &str, channel: &str) -> Result<()> {
+    super::until("the seller knows the channel", async || {
+        let listed: Value = seller.get(&format!("/v1/channels?account={payer}")).await?;
+        let found = listed["channels"].as_array().into_iter().flatten().any(|one| one["id"] == *channel);
+        Ok(found.then_some(()))
+    })
+    .await
+}
+
 /// Settles what a node has answered, and waits until nobody can challenge any epoch of it.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use crate::data::{Contributor, Record};
 use crate::network::Network;
 use crate::scene::cli::{Cli, number, text};
 use crate::scene::ledger::{Sent, random, send_past};
-use crate::scene::until;
+use crate::scene::{runner, until};
 
 /// What came of one who cheats.
 #[derive(Debug, Clone, Serialize)]
@@ -67,6 +67,7 @@ pub(super) async fn circle(
         let (payer, seller) = (&clients[PAIR[own]], &clients[PAIR[other]]);
         let deposit = CIRCLED as u64 * PRICE;
         let channel = payer.open_channel("node", Some(&seller.status().await?.node_key), deposit).await?;
+        runner::knows(seller, &pair.get(own).context("no pair")?.address, &channel).await?;
         let mut paid = 0;
         for question in asked.iter().take(CIRCLED) {
             let path = format!("/v1/channels/{channel}/voucher");
@@ -131,14 +132,16 @@ pub(super) async fn overspend(network: &Network) -> Result<(Player, Outcome)> {
     let open = OpenChannel { node, deposit: 2 * BUDGET, expires_at, voucher_key: None };
     let account: Address = address.parse()?;
     let sent = send_past(network, &key, account, Action::OpenChannel(open)).await?;
-    let Sent::Failed(_) = sent else { bail!("a key of an agent spent more than its budget: {sent:?}") };
+    let (Sent::Failed(_) | Sent::Refused(_)) = sent else {
+        bail!("a key of an agent spent more than its budget: {sent:?}")
+    };
     let after = client.balance(&address).await?;
     let tried = format!(
         "a key locks {} of an agent's money, whose keys may spend {}",
         crate::ui::dnt(2 * BUDGET),
         crate::ui::dnt(BUDGET)
     );
-    let stopped_by = "the ledger: the transaction was in a block, cost its fee and did nothing".to_owned();
+    let stopped_by = "the ledger: past the node it was refused as well".to_owned();
     let player =
         Player { name: "spender".into(), part: Part::Cheat, node: 0, key: "spender".into(), address, before: FUNDS };
     Ok((player, Outcome { who: "over its budget".into(), tried, before: FUNDS, after, locked: 0, stopped_by }))

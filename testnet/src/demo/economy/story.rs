@@ -19,7 +19,7 @@ use crate::api::Client;
 use crate::data::{Contributor, Dataset, Kind, Record};
 use crate::network::Network;
 use crate::scene::cli::{Cli, number};
-use crate::scene::runner::{Runner, Seller, Terms, buyer, curator};
+use crate::scene::runner::{Runner, Seller, Terms, buyer, curator, knows};
 use crate::scene::{BASE, search, until};
 use crate::ui::{Ui, dnt};
 
@@ -158,6 +158,7 @@ impl<'a> Economy<'a> {
         let deposit = 2 * BOUGHT as u64 * PRICE;
         self.clients[0].open_channel("heron", None, deposit).await?;
         let channel = runner.channel_to(&self.clients[FACE].status().await?.node_key, deposit).await?;
+        knows(&self.clients[FACE], &runner.address, &channel).await?;
         let home = datanet_config::Home::new(self.network.nodes()[FACE].home());
         let face = datanet_api::RunFile::read(&home)?.public.context("no public face")?;
         sellers.push(Seller { name: "node1", datanet: DATANET, elsewhere: Some((face.as_str(), channel.as_str())) });

@@ -36,7 +36,7 @@ impl Tour {
         let answer = mcp.call("ask", asked).await?;
         let receipt = text(&answer, "receipt")?;
         let verified = mcp.call("verify", json!({ "receipt": receipt })).await?;
-        ensure!(verified["verdict"] == "match" && number(&answer, "fee")? == price, "{answer} {verified}");
+        ensure!(verified["verdict"] == "match" && answer["fee"]["units"] == price, "{answer} {verified}");
         Ok(format!(
             "a tool told the price, {}, another answered for it, and a third computed the receipt again",
             display(price)

@@ -66,17 +66,20 @@ impl Tour {
         Ok("the key that ran owl was refused from the block on in which it was ended, and pays again".to_owned())
     }
 
-    /// A key signs for more than the budget, past every node: the ledger does it not.
+    /// A key signs for more than the budget, and no node is asked whether it may.
     pub(super) async fn over_budget(&mut self) -> Result<String> {
         let key = self.sub_key(&[]).await?;
         let before = self.client(0)?.balance(&self.agent.account).await?;
         let transfer = self.transfer(BUDGET + 1).await?;
         let paid = send_past(&self.network, &key, self.agent.address()?, transfer).await?;
-        let Sent::Failed(said) = paid else { bail!("more than the budget was paid: {paid:?}") };
-        ensure!(said.contains("budget"), "{said}");
+        let (Sent::Failed(said) | Sent::Refused(said)) = paid else { bail!("more than the budget was paid: {paid:?}") };
+        ensure!(said.contains("authority") && said.contains("left of its"), "{said}");
         let lost = before.saturating_sub(self.client(0)?.balance(&self.agent.account).await?);
         ensure!(lost < 10_000, "it has lost {lost}");
-        Ok(format!("a transfer of {} was in a block and moved nothing; it cost its fee", display(BUDGET + 1)))
+        Ok(format!(
+            "a transfer of {}, handed to CometBFT past the nodes, is refused by the ledger",
+            display(BUDGET + 1)
+        ))
     }
 
     /// A key does what it was not granted, and deals with whom it was not let.

@@ -10,7 +10,7 @@ use super::Tour;
 use super::stage::{DATANET, FACES};
 use crate::scene::cli::{number, text};
 use crate::scene::passages::passages;
-use crate::scene::runner::{Runner, Seller, Terms, buyer, settle};
+use crate::scene::runner::{Runner, Seller, Terms, buyer, knows, settle};
 use crate::scene::{PRICE, until};
 
 /// The buyer.
@@ -29,8 +29,10 @@ impl Tour {
         self.client(0)?.open_channel(BUYER, None, 20 * PRICE).await?;
         let mut elsewhere = Vec::new();
         for index in FACES {
-            let key = self.client(index)?.status().await?.node_key;
-            elsewhere.push((format!("node{index}"), self.face(index)?, runner.channel_to(&key, 20 * PRICE).await?));
+            let client = self.client(index)?;
+            let channel = runner.channel_to(&client.status().await?.node_key, 20 * PRICE).await?;
+            knows(&client, &runner.address, &channel).await?;
+            elsewhere.push((format!("node{index}"), self.face(index)?, channel));
         }
         let others = elsewhere.iter().map(|(name, face, channel)| Seller {
             name,
