@@ -228,10 +228,10 @@ fn shares(left: &BTreeMap<(ModelId, ContributionId), Net>, model: ModelId) -> Ve
         of_model.filter(|(_, net)| net.sum > 0).map(|((_, contribution), net)| (*contribution, *net)).collect();
     let most = above.iter().map(|(_, net)| net.sum.unsigned_abs()).max().unwrap_or(0);
     // The bits beyond 64 of the largest: what that takes from the others is less than a unit of any fee.
-    let shift = (u128::BITS - most.leading_zeros()).saturating_sub(u64::BITS);
+    let shift = u128::BITS.saturating_sub(most.leading_zeros()).saturating_sub(u64::BITS);
     let share = |(contribution, net): (ContributionId, Net)| Share {
         contribution,
-        weight: u64::try_from(net.sum.unsigned_abs() >> shift).unwrap_or(u64::MAX),
+        weight: u64::try_from(net.sum.unsigned_abs().checked_shr(shift).unwrap_or(0)).unwrap_or(u64::MAX),
         left: net.sum,
         answers: net.answers,
     };
