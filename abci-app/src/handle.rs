@@ -70,11 +70,15 @@ impl LedgerHandle {
         Self::open_knowing(path, beacon, migrations::LATEST)
     }
 
-    /// The same of a program that knows the rules up to version `knows`: see [`Application::knowing`].
+    /// The same of a program that knows these rules: see [`Application::knowing`].
     ///
     /// # Errors
     /// As [`LedgerHandle::open`].
-    pub fn open_knowing(path: &Path, beacon: Arc<dyn BeaconSigner>, knows: u64) -> Result<Self, AppError> {
+    pub fn open_knowing(
+        path: &Path,
+        beacon: Arc<dyn BeaconSigner>,
+        knows: impl Into<migrations::Rules>,
+    ) -> Result<Self, AppError> {
         Ok(Self::of(Application::knowing(Store::open(path)?, knows)?.with_beacon(beacon)))
     }
 

@@ -59,7 +59,9 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         "training.max_queued" => "write a number from 1 to 4096",
         "training.keep_runs" => "write a number from 0 to 4096",
         "public.listen" => "write an address and a port, such as \"0.0.0.0:26690\", or \"\" for nowhere",
-        "public.url" => "write where others reach this face, such as \"https://node.example\", or \"\" for what they call it by",
+        "public.url" => {
+            "write where others reach this face, such as \"https://node.example\", or \"\" for what they call it by"
+        }
         "public.till" => "write the name of an account of this node, or \"\" for none",
         "public.trusted_proxies" => "write addresses, such as [\"127.0.0.1\"]",
         "public.max_body_bytes" => "write a number of bytes from 1024 to 67108864",
@@ -136,6 +138,7 @@ fn check_public(public: &PublicConfig) -> Result<(), Wrong> {
     each("public.allowed_hosts", &public.allowed_hosts, |host| host.parse::<Host>().is_ok())?;
     each("public.allowed_origins", &public.allowed_origins, |origin| origin.parse::<Origin>().is_ok())?;
     require("public.url", &public.url, public.url.is_empty() || public.url.parse::<Origin>().is_ok())?;
+    require("public.till", &public.till, public.till.is_empty() || is_account(&public.till))?;
     let counts = [
         ("public.max_connections", public.max_connections),
         ("public.max_connections_per_address", public.max_connections_per_address),
@@ -156,6 +159,12 @@ fn check_public(public: &PublicConfig) -> Result<(), Wrong> {
         ("public.answer_seconds", public.answer_seconds),
     ];
     times.into_iter().try_for_each(|(key, seconds)| require(key, &seconds, (1..=3_600).contains(&seconds)))
+}
+
+/// Whether an account of a node can be called so: as the keyring names its files.
+fn is_account(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    (1..=64).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('.')
 }
 
 fn check_p2p(p2p: &P2pConfig) -> Result<(), Wrong> {

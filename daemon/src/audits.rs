@@ -136,7 +136,8 @@ impl Audits {
             let record = AnswerRecord::verify(&bytes, self.chain.id())
                 .map_err(|error| ServiceError::new(Code::BadReceipt, error.to_string()))?;
             let receipt = &record.receipt;
-            if !may_load && receipt.method() != Method::Retrieval && !self.answers.models.is_in_memory(&receipt.model) {
+            let by_model = matches!(receipt.method(), Method::Influence | Method::Span);
+            if !may_load && by_model && !self.answers.models.is_in_memory(&receipt.model) {
                 let detail = format!("model {} is not in memory here", receipt.model);
                 return Err(ServiceError::new(Code::NotDeployed, detail));
             }

@@ -16,9 +16,10 @@
 //! - [`cli`]: the `datanet` command; [`http`]: the interface, on loopback and for strangers, and [`mcp`] over it for agents; [`node`]: [`node::spawn`] starts everything.
 //! - [`intake`]: what enters with bytes of its own; [`workers`]: what a node does by itself.
 //! - [`authority`]: who speaks for the accounts of this node; [`caller`]: who is answered, and with which of them; [`tokens`]: what programs may do.
-//! - [`answers`], [`billing`]: answers, and what they cost and earn; [`training`], [`models`]: making models, and running them.
+//! - [`answers`], [`billing`]: answers, and what they cost and earn; [`sales`]: what agents sell here; [`training`], [`models`]: making models, and running them.
 //! - [`records`], [`blobs`], [`embedder`], [`chain`], [`db`], [`keyring`]: the ground.
 //! - [`agent`]: programs that decide for their owner: clients of a node, in processes of their own.
+//! - `a2a`: the card by which other agents find the node; `quoted`: words of strangers; `jcs`, `jws`: what is signed in others' words.
 //! - [`upgrade`]: rules that come, and the program that knows them.
 //! - [`preflight`]: what must be right around a node before it opens anything; [`init`]: a node's home; [`cometbft`]: what orders its ledger; [`status`]: a node at a glance.
 //!
@@ -26,6 +27,7 @@
 //! `datanet-setup`.
 #![deny(unreachable_pub)]
 
+mod a2a;
 pub mod agent;
 mod amounts;
 pub mod answers;
@@ -45,6 +47,8 @@ mod group;
 pub mod http;
 pub mod init;
 pub mod intake;
+mod jcs;
+mod jws;
 pub mod keyring;
 mod lanes;
 pub mod mcp;
@@ -52,7 +56,9 @@ pub mod models;
 pub mod node;
 mod ppm;
 pub mod preflight;
+mod quoted;
 pub mod records;
+pub mod sales;
 pub mod status;
 pub mod tokens;
 pub mod training;

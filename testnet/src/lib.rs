@@ -3,10 +3,10 @@
 //! - [`data`]: real passages to contribute, judge by and ask about;
 //! - [`network`]: nodes as processes, from empty homes to agreement, and down again;
 //! - [`api`]: a client of a node's HTTP API, as anybody would write one;
-//! - [`demo`]: the main job from contribution to pay;
+//! - [`demo`]: the main job from contribution to pay, and an economy of agents;
 //! - [`mod@bench`]: each interface against the bare library underneath it;
 //! - [`peer`]: other people's software to compare with and to be used by;
-//! - [`scene`]: what scenarios on a network share; [`tour`]: the ledger told in steps, each of them checked;
+//! - [`scene`]: what scenarios on a network share; [`tour`]: the ledger, and agents on it, told in steps, each of them checked;
 //! - [`application`]: the ledger alone, as CometBFT drives it;
 //! - [`cli`]: `cargo testnet up|down|logs|status|demo|tour|bench`.
 #![deny(unreachable_pub)]

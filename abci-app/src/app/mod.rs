@@ -25,6 +25,7 @@ use datanet_types::tx::{TxHash, UnverifiedTx};
 use crate::code;
 use crate::component::beacon::BeaconSigner;
 use crate::component::governance::upgrade;
+use crate::component::migrations::Rules;
 use crate::component::{self, BlockContext, EngineParams, Genesis, ValidatorUpdate, migrations};
 use crate::reader::LedgerReader;
 use crate::state::{ChangeLog, StateError};
@@ -53,7 +54,7 @@ pub struct Application {
     blocks: Mutex<Blocks>,
     executions: AtomicU64,
     beacon: Option<Arc<dyn BeaconSigner>>,
-    knows: u64,
+    knows: Rules,
     outdated: OnceLock<Outdated>,
 }
 
@@ -89,14 +90,15 @@ impl Application {
         Self::knowing(store, migrations::LATEST)
     }
 
-    /// The same of a program that knows the rules up to version `knows`: an older one, or with more than [`migrations::LATEST`] one that rehearses an
-    /// upgrade, of whose version nothing else is known than that it comes.
+    /// The same of a program that knows these rules, by the latest version: an older one, or with more than [`migrations::LATEST`] one that rehearses
+    /// an upgrade, of whose version nothing else is known than that it comes, or that is built around this code and knows what to do.
     ///
     /// # Errors
     /// As [`Application::new`].
-    pub fn knowing(store: Store, knows: u64) -> Result<Self, AppError> {
+    pub fn knowing(store: Store, knows: impl Into<Rules>) -> Result<Self, AppError> {
+        let knows = knows.into();
         let tip = Tip::committed(store.snapshot()?, knows);
-        migrations::check_known(knows, migrations::version(&tip.snapshot)?)?;
+        migrations::check_known(knows.latest, migrations::version(&tip.snapshot)?)?;
         Ok(Self {
             store,
             tip: RwLock::new(Arc::new(tip)),
@@ -134,7 +136,7 @@ impl Application {
 
     /// The latest version of the rules that this program knows.
     pub fn knows(&self) -> u64 {
-        self.knows
+        self.knows.latest
     }
 
     /// Why this program cannot execute the next block, if it cannot: rules hold from there on that it does not know. Everything before is
@@ -149,8 +151,8 @@ impl Application {
         let tip = self.tip();
         let next = tip.height.saturating_add(1);
         let planned = upgrade::planned(&tip.snapshot)?;
-        let unknown = planned.filter(|planned| planned.version > self.knows && planned.height <= next);
-        Ok(unknown.map(|planned| Outdated { needs: planned.version, knows: self.knows, height: next }))
+        let unknown = planned.filter(|planned| planned.version > self.knows.latest && planned.height <= next);
+        Ok(unknown.map(|planned| Outdated { needs: planned.version, knows: self.knows.latest, height: next }))
     }
 
     /// Begins a block; where that takes rules that are not known here, it is remembered why.

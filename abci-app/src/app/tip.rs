@@ -2,6 +2,7 @@
 
 use super::{AppError, Block, CommitInfo, InitChain};
 use crate::component::beacon::Moved;
+use crate::component::migrations::Rules;
 use crate::component::{BlockContext, ConsensusInfo};
 use crate::state::Changes;
 use crate::store::Snapshot;
@@ -20,12 +21,12 @@ pub(super) struct Tip {
     app_hash: [u8; 32],
     /// Hash of the last block; zeros before the first.
     block_hash: [u8; 32],
-    /// The latest version of the rules that this program knows.
-    knows: u64,
+    /// The rules that this program knows.
+    knows: Rules,
 }
 
 impl Tip {
-    pub(super) fn committed(snapshot: Snapshot, knows: u64) -> Self {
+    pub(super) fn committed(snapshot: Snapshot, knows: Rules) -> Self {
         let head = snapshot.head();
         Self {
             chain_id: (head.height > 0).then(|| head.chain_id.clone()),
@@ -44,7 +45,7 @@ impl Tip {
         init: &InitChain<'_>,
         genesis: Changes,
         app_hash: [u8; 32],
-        knows: u64,
+        knows: Rules,
     ) -> Self {
         let next_height = init.initial_height.max(1);
         let (chain_id, block_hash) = (Some(init.chain_id.to_owned()), [0; 32]);

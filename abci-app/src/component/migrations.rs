@@ -18,6 +18,80 @@ fn table<S: StateWrite>() -> Vec<(u64, Migration<S>)> {
     Vec::new()
 }
 
+/// What a program knows of the rules.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// The latest version.
+    pub latest: u64,
+    /// Makes over what is stored for versions beyond [`LATEST`], in a program that is built around this code and knows more. Without, such a version is
+    /// rehearsed.
+    pub beyond: Option<Beyond>,
+}
+
+/// Makes over what is stored for a version that is not in the table here.
+pub type Beyond = fn(&mut Stored<'_>, u64) -> Result<(), StateError>;
+
+impl Default for Rules {
+    fn default() -> Self {
+        LATEST.into()
+    }
+}
+
+impl From<u64> for Rules {
+    fn from(latest: u64) -> Self {
+        Self { latest, beyond: None }
+    }
+}
+
+/// Programs are told apart by the versions that they know.
+impl PartialEq for Rules {
+    fn eq(&self, other: &Self) -> bool {
+        self.latest == other.latest
+    }
+}
+
+impl Eq for Rules {}
+
+/// What is stored, for a [`Beyond`], which cannot be of one kind of state.
+pub struct Stored<'a>(&'a mut dyn Kept);
+
+/// State, without what makes it generic.
+trait Kept {
+    fn read(&self, key: &str) -> Result<Option<Vec<u8>>, StateError>;
+    fn range(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError>;
+    fn write(&mut self, key: String, value: Option<Vec<u8>>);
+}
+
+impl<S: StateWrite> Kept for S {
+    fn read(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        self.get_raw(key)
+    }
+
+    fn range(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError> {
+        self.scan(prefix, after, limit)
+    }
+
+    fn write(&mut self, key: String, value: Option<Vec<u8>>) {
+        self.set_raw(key, value);
+    }
+}
+
+impl StateRead for Stored<'_> {
+    fn get_raw(&self, key: &str) -> Result<Option<Vec<u8>>, StateError> {
+        self.0.read(key)
+    }
+
+    fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Vec<u8>)>, StateError> {
+        self.0.range(prefix, after, limit)
+    }
+}
+
+impl StateWrite for Stored<'_> {
+    fn set_raw(&mut self, key: String, value: Option<Vec<u8>>) {
+        self.0.write(key, value);
+    }
+}
+
 /// Where a rehearsal leaves its mark. Example: `params/rehearsed`
 pub const REHEARSED: &str = "params/rehearsed";
 
@@ -48,14 +122,20 @@ pub fn version<S: StateRead>(state: &S) -> Result<u64, StateError> {
     }
 }
 
-/// Makes over what is stored, from version `from` to version `to`, by a program that knows up to `knows`.
-pub(super) fn run<S: StateWrite>(state: &mut S, knows: u64, from: u64, to: u64) -> Result<(), StateError> {
-    check_known(knows, to)?;
+/// Makes over what is stored, from version `from` to version `to`, by a program that knows `rules`.
+pub(super) fn run<S: StateWrite>(state: &mut S, rules: Rules, from: u64, to: u64) -> Result<(), StateError> {
+    check_known(rules.latest, to)?;
     run_of(state, &table(), from, to)?;
-    if to > from && to > LATEST {
-        state.put(REHEARSED.to_owned(), &Rehearsed { version: to });
+    if to <= from || to <= LATEST {
+        return Ok(());
     }
-    Ok(())
+    match rules.beyond {
+        Some(beyond) => beyond(&mut Stored(state), to),
+        None => {
+            state.put(REHEARSED.to_owned(), &Rehearsed { version: to });
+            Ok(())
+        }
+    }
 }
 
 fn run_of<S: StateWrite>(state: &mut S, table: &[(u64, Migration<S>)], from: u64, to: u64) -> Result<(), StateError> {
@@ -84,6 +164,24 @@ mod tests {
             String::from_utf8(state.get_raw("made_over").unwrap().unwrap_or_default()).unwrap()
         };
         assert_eq!([(1, 4), (2, 3), (3, 3)].map(|(from, to)| made(from, to)), ["two three four ", "three ", ""]);
+    }
+
+    #[test]
+    fn a_program_built_around_this_one_makes_over_what_it_alone_knows_how_to() {
+        fn beyond(stored: &mut Stored<'_>, version: u64) -> Result<(), StateError> {
+            let before = stored.scan("", None, 10)?.len();
+            stored.put("beyond".to_owned(), &Rehearsed { version: version + before as u64 });
+            Ok(())
+        }
+        let rules = Rules { latest: LATEST + 1, beyond: Some(beyond) };
+        let mut state = MemoryState::default();
+        add(&mut state, "something").unwrap();
+        run(&mut state, rules, LATEST, LATEST).unwrap();
+        assert_eq!(state.get_raw("beyond").unwrap(), None);
+        run(&mut state, rules, LATEST, LATEST + 1).unwrap();
+        assert_eq!(state.get::<Rehearsed>("beyond").unwrap(), Some(Rehearsed { version: LATEST + 2 }));
+        assert_eq!(state.get_raw(REHEARSED).unwrap(), None, "it is no rehearsal");
+        assert!(run(&mut state, rules, LATEST + 1, LATEST + 2).is_err());
     }
 
     #[test]

@@ -89,8 +89,8 @@ pub struct BlockContext {
     pub moved: beacon::Moved,
     /// What the engine says of its validators.
     pub consensus: ConsensusInfo,
-    /// The latest version of the rules that this program knows: [`migrations::LATEST`], unless it rehearses another.
-    pub knows: u64,
+    /// The rules that this program knows: up to [`migrations::LATEST`], unless it rehearses another, or is built around this code.
+    pub knows: migrations::Rules,
 }
 
 impl BlockContext {

@@ -5,15 +5,15 @@ use bytes::Bytes;
 use datanet_ledger::app::{Block, InitChain};
 use datanet_ledger::code;
 use datanet_types::action::{
-    BuyShares, CloseChannel, CreateDatanet, GrantKey, PayIncome, RecoverKeys, RegisterNode, RetireAgent, SetKeys,
-    SubmitProposal, TopUpChannel, TransferShares, role,
+    BuyShares, CloseChannel, GrantKey, PayIncome, RecoverKeys, RegisterNode, RetireAgent, SetKeys, SubmitProposal,
+    TopUpChannel, TransferShares, role,
 };
 use datanet_types::amount::DNT;
-use datanet_types::schema::Schema;
 use datanet_types::staking::{Delegate as Staked, Redelegate, Undelegate};
-use datanet_types::{Action, Amount, BlobHash, SignedTx};
+use datanet_types::{Action, Amount, SignedTx};
 
 use super::agency::{Agency, BUDGET, PERIOD, RUNNER, THIEF, account, asset, id, open, pay, update, verdict};
+use super::market::datanet;
 use crate::support::{CHAIN, Chain, FEE, address, genesis_of_validators, key, validator};
 
 #[test]
@@ -57,19 +57,7 @@ fn no_other_asset_and_no_other_action_gets_around_it() {
     let mut agency = Agency::new(2);
     let (before, now) = (agency.money(), agency.chain.now());
     let expires = now + 500;
-    let datanet = CreateDatanet {
-        name: "way-out".to_owned(),
-        description: String::new(),
-        schema: Schema::text_and_label(&["a", "b"]),
-        licence: "CC-BY-4.0".to_owned(),
-        price: 1_000,
-        accept_threshold: 6_000,
-        committee_size: 1,
-        storage_quorum: 1,
-        holdout: BlobHash([9; 32]),
-        holdout_size: 100,
-        min_bond: 0,
-    };
+    let datanet = datanet("way-out");
     let own = key(110);
     let proof = own.sign(&RegisterNode::sign_bytes(CHAIN, &account(), &own.node_key()));
     let registered = |stake| {

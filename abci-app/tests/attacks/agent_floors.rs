@@ -3,21 +3,21 @@
 use datanet_ledger::code;
 use datanet_ledger::component::accounts;
 use datanet_types::action::{
-    CloseDatanet, CreateDatanet, OpenChannel, RegisterAgent, RegisterNode, SettleEpoch, Supplier, UpdateAgent, role,
+    CloseDatanet, OpenChannel, RegisterAgent, RegisterNode, SettleEpoch, Supplier, UpdateAgent, role,
 };
 use datanet_types::epoch::{EpochTotals, FeeShares};
-use datanet_types::schema::Schema;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Action, Address, Amount, Asset, BlobHash, DatanetId, Digest, SignedTx};
 
 use super::agency::{Agency, OWNER, account, update};
+use super::market;
 use crate::support::{CHAIN, address, key};
 
 /// Opened the datanet that the agent is made from.
-const SUPPLIER: u8 = 5;
+pub(super) const SUPPLIER: u8 = 5;
 const PAYER: u8 = 6;
 const FEES: Amount = 1_000_000;
-const FLOOR_BPS: u32 = 4_000;
+pub(super) const FLOOR_BPS: u32 = 4_000;
 
 fn datanet() -> Asset {
     Asset::Datanet(DatanetId::derive(CHAIN, &address(SUPPLIER), "source"))
@@ -32,21 +32,9 @@ fn with(suppliers: Vec<Supplier>) -> UpdateAgent {
 }
 
 /// An agent that sells, with a datanet as its supplier.
-fn world() -> Agency {
+pub(super) fn world() -> Agency {
     let mut agency = Agency::new(0);
-    let create = CreateDatanet {
-        name: "source".to_owned(),
-        description: String::new(),
-        schema: Schema::text_and_label(&["a", "b"]),
-        licence: "CC-BY-4.0".to_owned(),
-        price: 1_000,
-        accept_threshold: 6_000,
-        committee_size: 1,
-        storage_quorum: 1,
-        holdout: BlobHash([9; 32]),
-        holdout_size: 100,
-        min_bond: 0,
-    };
+    let create = market::datanet("source");
     agency.done(SUPPLIER, Action::CreateDatanet(create));
     agency.done(OWNER, Action::UpdateAgent(with(vec![supplier()])));
     sells_as(&mut agency, account(), 111);
@@ -54,7 +42,7 @@ fn world() -> Agency {
 }
 
 /// A serving node of this account, which the owner speaks for.
-fn sells_as(agency: &mut Agency, of: Address, seed: u8) {
+pub(super) fn sells_as(agency: &mut Agency, of: Address, seed: u8) {
     let node = key(seed);
     let proof = node.sign(&RegisterNode::sign_bytes(CHAIN, &of, &node.node_key()));
     let (roles, name) = (role::SERVING, "n".to_owned());
@@ -86,7 +74,7 @@ fn epoch(agency: &mut Agency, of: Address, seed: u8, number: u64) -> bytes::Byte
     agency.sign_for(of, OWNER, Action::SettleEpoch(settle), 0)
 }
 
-fn supplied(agency: &Agency) -> Amount {
+pub(super) fn supplied(agency: &Agency) -> Amount {
     accounts::balance(&agency.chain.ledger.reader(), address(SUPPLIER)).unwrap()
 }
 

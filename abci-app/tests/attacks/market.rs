@@ -35,9 +35,10 @@ pub struct Market {
     pub asset: Asset,
 }
 
-fn datanet() -> CreateDatanet {
+/// A datanet of this name like any other.
+pub fn datanet(name: &str) -> CreateDatanet {
     CreateDatanet {
-        name: "shared".to_owned(),
+        name: name.to_owned(),
         description: String::new(),
         schema: Schema::text_and_label(&["a", "b"]),
         licence: "CC-BY-4.0".to_owned(),
@@ -60,7 +61,7 @@ impl Market {
         chain.init_with(&genesis_with(&params));
         let asset = Asset::Datanet(DatanetId::derive(CHAIN, &address(OWNER), "shared"));
         let mut market = Self { chain, nonce: 0, asset };
-        market.done(OWNER, Action::CreateDatanet(datanet()));
+        market.done(OWNER, Action::CreateDatanet(datanet("shared")));
         market
     }
 

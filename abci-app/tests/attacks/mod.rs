@@ -5,6 +5,7 @@ mod agency;
 mod agenda_stuffing;
 mod agent_budgets;
 mod agent_floors;
+mod agent_sales;
 mod authority;
 mod beacon_grinding;
 mod bought_ratings;

@@ -25,9 +25,9 @@ pub const MAX_DEBTS: u64 = 1 << 17;
 /// cuts nothing.
 const FINER: i128 = 1_000;
 
-/// Whether an answer's fee is shared by the epoch, and not by itself: what was moved by a model's training data.
+/// Whether an answer's fee is shared by the epoch, and not by itself: what was moved by a model's training data, and no agent sold.
 pub fn is_netted(receipt: &Receipt) -> bool {
-    receipt.method == Method::Influence as i32
+    receipt.method == Method::Influence as i32 && receipt.sale.is_none()
 }
 
 /// What of the fees of a model's answers follows worth.

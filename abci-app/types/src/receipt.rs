@@ -1,6 +1,7 @@
 //! The proof that comes with an answer: which contributions carried it, with which weight, and who is paid what.
 
 mod head;
+pub mod sale;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ use crate::ppm::Ppm;
 use crate::{Address, ChannelId, ContributionId, DatanetId, Digest, ModelId, NodeKey, ReceiptId};
 
 pub use head::ReceiptHead;
+pub use sale::{Sale, Supplied};
 
 /// Longest answer record in bytes.
 pub const MAX_ANSWER_RECORD_BYTES: usize = 1024 * 1024;
@@ -37,6 +39,8 @@ pub enum Method {
     Influence = 1,
     /// What the generated text repeats word for word: [`AskOutput::spans`]. It proves a match, not influence.
     Span = 2,
+    /// Nobody's weight: an agent made it from answers that it bought, whose receipts say whose data carried them: [`Receipt::sale`].
+    Composed = 3,
 }
 
 /// How a completion was drawn. All of it in whole numbers, so that another node draws the same.
@@ -290,6 +294,14 @@ pub struct Receipt {
     #[prost(uint64, tag = "17")]
     #[serde(default)]
     pub params: u64,
+    /// Method composed: the agent that sold it, and what it is made of.
+    #[prost(message, optional, tag = "30")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sale: Option<Sale>,
+    /// The sale that it was bought for, where its payer said so: [`Sale::order`].
+    #[prost(message, optional, tag = "31")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<Digest>,
 }
 
 /// A receipt with the question and the answer it speaks of, as stored in the blob store: its hash is the receipt's id,
@@ -345,6 +357,9 @@ pub enum ReceiptError {
     /// The tokens of a completion are not as many as it says.
     #[error("the receipt's answer has other tokens than it counts")]
     Tokens,
+    /// Not what a receipt of an agent's answer may be.
+    #[error("the receipt of an agent's answer {0}")]
+    Sale(&'static str),
 }
 
 impl From<BadSignature> for ReceiptError {
@@ -405,6 +420,7 @@ impl AnswerRecord {
         }
         check_weights(&receipt.credits)?;
         check_missing(receipt)?;
+        sale::check(receipt)?;
         check_basis(receipt, &record.output)?;
         check_tokens(&record)?;
         let split: u128 = receipt.split.parts().iter().map(|part| u128::from(*part)).sum();
@@ -473,6 +489,10 @@ fn check_basis(receipt: &Receipt, output: &AskOutput) -> Result<(), ReceiptError
         Ok(Method::Retrieval) => {
             let plain = output.influence.is_empty() && output.spans.is_empty() && output.scores.is_empty();
             return if plain { Ok(()) } else { Err(ReceiptError::Basis("passages")) };
+        }
+        Ok(Method::Composed) => {
+            let said = AskOutput { answer: output.answer.clone(), ..AskOutput::default() };
+            return if said == *output { Ok(()) } else { Err(ReceiptError::Basis("words")) };
         }
         Ok(Method::Influence) => {
             let ordered =

@@ -477,8 +477,7 @@ impl Release {
         spread.retain(|influence| !is_revoked(&influence.contribution));
         if spread.len() > MAX_INFLUENCES {
             // What counts for pay comes first, of either sign: harm that were left out would be forgiven.
-            let strength =
-                |one: &Influence| (Reverse(one.worth.unsigned_abs()), Reverse(one.value.unsigned_abs()));
+            let strength = |one: &Influence| (Reverse(one.worth.unsigned_abs()), Reverse(one.value.unsigned_abs()));
             spread.sort_by_key(|influence| (strength(influence), influence.contribution));
             spread.truncate(MAX_INFLUENCES);
         }

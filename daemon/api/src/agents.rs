@@ -64,7 +64,7 @@ pub struct PayeeView {
 /// Several agents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Agents {
-    /// Up to 1,000, by id.
+    /// By id.
     pub agents: Vec<AgentView>,
 }
 
@@ -77,6 +77,13 @@ pub struct AgentsParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>)]
     pub owner: Option<Address>,
+    /// Only those behind this one, by id: the last of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<String>)]
+    pub after: Option<AgentId>,
+    /// At most this many, 1 to 1,000; 1,000 if not given. On the public face 1 to 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
 }
 
 /// What an agent is to be made from.

@@ -10,7 +10,7 @@
 //! - answers: [`quotes`], [`ask`], [`receipts`], [`attributions`], [`channels`], [`epochs`];
 //! - answers for callers without an account here: [`x402`];
 //! - what is owned in parts: [`shares`];
-//! - accounts that programs spend from, and what is said of sellers: [`agents`], [`sellers`];
+//! - accounts that programs spend from, what those sell, and what is said of sellers: [`agents`], [`services`], [`sellers`];
 //! - [`Problem`]: every refusal; [`Client`]: the caller's side; [`RunFile`]: where a node is; [`loopback`], [`server_sent`].
 //!
 //! ```
@@ -23,6 +23,7 @@
 //! ```
 #![deny(unreachable_pub)]
 
+pub mod a2a;
 pub mod accounts;
 pub mod agents;
 pub mod ask;
@@ -50,6 +51,7 @@ mod run_file;
 pub mod search;
 pub mod sellers;
 pub mod server_sent;
+pub mod services;
 pub mod shares;
 pub mod status;
 pub mod tokens;

@@ -1,5 +1,6 @@
 //! Quotes: what an answer costs, in a node's signed word.
 
+use datanet_types::AgentId;
 use datanet_types::quote::SignedQuote;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -19,6 +20,10 @@ pub struct QuoteRequest {
     /// Any question to a deployed model: its id or name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// Any question to an agent that sells here: its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub agent: Option<AgentId>,
     /// This request to `/v1/ask`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ask: Option<AskRequest>,

@@ -35,7 +35,7 @@ pub struct SellerView {
 /// Several sellers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Sellers {
-    /// Up to 1,000 that were paid something, those first of whom most counts.
+    /// Up to 1,000 that were paid something, those first of whom most counts; on the public face the first 100 of them.
     pub sellers: Vec<SellerView>,
 }
 

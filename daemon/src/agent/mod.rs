@@ -19,7 +19,7 @@
 //! - [`guard`]: what a model may say to a tool; [`policy`]: who chooses.
 //! - [`feeds`], [`web`]: material from folders and from hosts that were named.
 //! - [`bench`](mod@bench): a datanet's records and held-out set with their vectors, as its judges see them.
-//! - [`kinds`]: a buyer, a curator, a judge.
+//! - [`kinds`]: a buyer, a curator, a judge, a service.
 //! - [`run()`]: from a spec to an agent that works until it is done or asked to stop; [`control`]: who runs, and asking it to stop.
 //!
 //! An account that the ledger knows as an agent's is a matter of [`purse::Limits`] alone: it holds what the token, the spec and, if the

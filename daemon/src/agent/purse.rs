@@ -110,6 +110,11 @@ impl Purse {
         self.limits.amount.saturating_sub(self.memory().spent(db::now())).min(self.limits.each)
     }
 
+    /// Base units that are left in this period, however many decisions they go to.
+    pub fn remaining(&self) -> Amount {
+        self.limits.amount.saturating_sub(self.memory().spent(db::now()))
+    }
+
     /// What was intended before this process, and has not ended.
     pub fn unfinished(&self) -> Vec<Intention> {
         self.memory().pending().cloned().map(Intention).collect()

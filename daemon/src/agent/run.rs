@@ -11,7 +11,7 @@ use super::control::Lock;
 use super::desk::Desk;
 use super::hands::Hands;
 use super::journal::Journal;
-use super::kinds::{buyer, curator, judge};
+use super::kinds::{buyer, curator, judge, service};
 use super::node::Node;
 use super::policy::Policy;
 use super::purse::{Limits, Purse};
@@ -95,5 +95,6 @@ async fn work(desk: &mut Desk, policy: &Policy, loaded: &Loaded) -> Result<()> {
             curator::run(desk, policy, part, &spec.material).await
         }
         Kind::Judge => judge::run(desk, policy, spec.judge.as_ref().context("no [judge]")?).await,
+        Kind::Service => service::run(desk, spec.service.as_ref().context("no [service]")?).await,
     }
 }

@@ -8,6 +8,7 @@ pub fn sample(kind: Kind, name: &str) -> String {
         Kind::Buyer => BUYER,
         Kind::Curator => CURATOR,
         Kind::Judge => JUDGE,
+        Kind::Service => SERVICE,
     };
     let scopes = kind.scopes();
     format!("{HEAD}{part}").replace("NAME", name).replace("SCOPES", scopes)
@@ -115,6 +116,29 @@ margin_bps = 1000
 confidence = 80
 # Wait so long and look again; without it, one round.
 # every = "10m"
+"#;
+
+const SERVICE: &str = r#"
+# What it sells, at this node's `POST /v1/agents/AGENT/ask`. The node must be the agent's or its owner's, and `account` a key that runs the agent:
+#   datanet agent register NAME --card card.json --budget 1DNT --funds 5DNT --account OWNER
+#   datanet keys add NAME --account ITS-ACCOUNT && datanet agent grant ITS-ID NAME --may open_channel,top_up_channel --budget 1DNT --account OWNER
+#   datanet channel open --account NAME --deposit 1DNT
+[service]
+# Its id on the ledger, whose release says which suppliers have a floor of what it earns.
+agent = "0000000000000000000000000000000000000000000000000000000000000000"
+# What callers pay for an answer. If what its suppliers take and its floors leave nothing of it, it does not begin.
+price = "0.01DNT"
+description = "Answers questions out of topics."
+
+# The parts of the skill, in this order; at least one. Passages out of a datanet:
+datanet = "topics"
+passages = 5
+# A deployed model of the node: one that writes reads the question and the passages, one that labels the question alone.
+# model = "my-model"
+# What a model that writes is told, beside words of strangers and never among them.
+# instructions = "Answer in one sentence, from the passages alone."
+# The answer: {question}, {passages}, {label}, {answer}, which is the model's or the best passage.
+template = "{answer}"
 "#;
 
 #[cfg(test)]

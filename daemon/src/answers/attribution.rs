@@ -57,6 +57,7 @@ impl Answers {
                 self.passages(&record).await?
             }
             Method::Span => self.matches(&record).await?,
+            Method::Composed => Vec::new(),
             Method::Influence => {
                 let served = self.models.in_memory(&record.receipt.model).await?;
                 shown = shown.filter(|_| served.is_attributed());
@@ -196,7 +197,7 @@ fn parts(record: &AnswerRecord) -> Vec<Part> {
             });
             part.collect()
         }
-        Method::Retrieval | Method::Span => {
+        Method::Retrieval | Method::Span | Method::Composed => {
             let part = credits.iter().map(|credit| Part {
                 contribution: credit.contribution,
                 contributor: Some(credit.contributor),
@@ -236,6 +237,9 @@ fn words(method: Option<Method>) -> (&'static str, &'static str) {
         Some(Method::Influence) => {
             "to first order, how the answer's loss would change had the model been trained without a contribution; the release's gate says how well that agrees with real retraining"
         }
+        Some(Method::Composed) => {
+            "an agent made the answer from answers that it bought: each of its suppliers' receipts says whose data carried that"
+        }
         Some(Method::Span) => "the answer repeats these stretches word for word; a match, not influence",
     };
     (method.map_or("none", name), proves)
@@ -247,6 +251,7 @@ pub fn name(method: Method) -> &'static str {
         Method::Retrieval => "retrieval",
         Method::Influence => "influence",
         Method::Span => "span",
+        Method::Composed => "composed",
     }
 }
 

@@ -140,11 +140,8 @@ mod tests {
     use datanet_types::receipt::LabelScore;
 
     fn output(values: &[(u8, i64)], probability: u64) -> AskOutput {
-        let influence = |(n, value): &(u8, i64)| Influence {
-            contribution: ContributionId([*n; 32]),
-            value: *value,
-            worth: *value,
-        };
+        let influence =
+            |(n, value): &(u8, i64)| Influence { contribution: ContributionId([*n; 32]), value: *value, worth: *value };
         AskOutput {
             label: Some("a".into()),
             answer: "a".into(),

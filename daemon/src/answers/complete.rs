@@ -3,15 +3,10 @@
 //! A caller of a free answer that leaves frees its place in the batch: the receipt says that it asked for so many tokens, which is what
 //! another node draws again. What is paid for is written to its end.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use datanet_inference::encoder::{AdapterKey, ServeError};
-use datanet_inference::generate::{
-    Apart, FinishReason, GenerateError, GenerateEvent, GenerateHandle, GenerateRequest, GenerateStream, Message,
-    Prompt as Given, PromptText, Role, SamplingParams, TokenLogprobs,
-};
+use datanet_inference::generate::{Apart, FinishReason, GenerateEvent, GenerateStream, TokenLogprobs};
 use datanet_types::Amount;
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Completion, Method, Sampling};
 use datanet_types::release::Task;
@@ -20,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendTimeoutError;
 
 use super::Answers;
+use super::prompt::{inputs, start};
 use crate::billing::payment::Payment;
 use crate::billing::purchase::{Admission, Answer, Held, Order};
 use crate::billing::reservation::{Asked, Kind};
@@ -27,8 +23,7 @@ use crate::billing::terms::{Terms, terms};
 use crate::caller;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::errors::generate_error;
-use crate::models::served::{Engine, ServedModel};
-use crate::ppm;
+use crate::models::served::ServedModel;
 
 /// Pieces that may wait for a slow reader.
 const PIECES: usize = 64;
@@ -390,26 +385,6 @@ impl Reader<'_> {
     }
 }
 
-/// What is asked for, answer by answer.
-async fn inputs(served: &Arc<ServedModel>, ask: &CompletionAsk) -> ServiceResult<Vec<AskInput>> {
-    let (handle, _) = decoder(served)?;
-    let (prompt, stops) = rendered(handle, ask.prompt.clone()).await?;
-    let mut sampling = ask.sampling.clone();
-    sampling.stop.extend(stops);
-    let (plain, framed) = (bounds(&prompt.plain), prompt.framed);
-    let input = |choice: u32| {
-        let sampling = Sampling { seed: sampling.seed.wrapping_add(choice.into()), ..sampling.clone() };
-        AskInput {
-            text: prompt.text.clone(),
-            sampling: Some(sampling),
-            plain: plain.clone(),
-            framed,
-            ..AskInput::default()
-        }
-    };
-    Ok((0..ask.choices).map(input).collect())
-}
-
 /// What is asked of a model; a seed that was drawn for the caller is no part of it.
 fn asked(served: &ServedModel, input: &AskInput, seeded: bool) -> Asked {
     let mut question = input.clone();
@@ -430,77 +405,6 @@ fn random_number() -> ServiceResult<String> {
 /// By what a written answer is attributed: influence where the release has the table for it, else what it repeats.
 fn method_of(served: &ServedModel) -> Method {
     if served.is_attributed() { Method::Influence } else { Method::Span }
-}
-
-fn decoder(served: &ServedModel) -> ServiceResult<(&GenerateHandle, Option<AdapterKey>)> {
-    match &served.engine {
-        Engine::Decoder(handle, key) => Ok((handle, *key)),
-        Engine::Encoder(..) => Err(ServiceError::new(
-            Code::NoDecoder,
-            format!("model {} writes no text; ask it at /v1/classify or /v1/embeddings", served.release.name),
-        )),
-    }
-}
-
-/// The prompt as the model reads it, and the texts at which its form ends a turn.
-async fn rendered(handle: &GenerateHandle, prompt: Prompt) -> ServiceResult<(PromptText, Vec<String>)> {
-    let messages = match prompt {
-        Prompt::Text(text) => return Ok((PromptText { text, ..PromptText::default() }, Vec::new())),
-        Prompt::Chat(messages) => messages,
-    };
-    let role = |name: &str| match name {
-        "assistant" => Role::Assistant,
-        "user" => Role::User,
-        _ => Role::System,
-    };
-    let messages: Vec<Message> =
-        messages.into_iter().map(|message| Message { role: role(&message.role), content: message.content }).collect();
-    let prompt = handle.render(messages).await.map_err(|error| generate_error(&error))?;
-    Ok((prompt, handle.model().chat.stops().to_vec()))
-}
-
-/// Where each part begins and ends, in turn.
-fn bounds(parts: &[Range<usize>]) -> Vec<u32> {
-    let bound = |bound| u32::try_from(bound).unwrap_or(u32::MAX);
-    parts.iter().flat_map(|part| [bound(part.start), bound(part.end)]).collect()
-}
-
-/// The parts with these bounds; a stranger's receipt may have any.
-fn parts(bounds: &[u32]) -> ServiceResult<Vec<Range<usize>>> {
-    let (pairs, rest) = bounds.as_chunks::<2>();
-    if rest.is_empty() {
-        return Ok(pairs.iter().map(|&[start, end]| start as usize..end as usize).collect());
-    }
-    Err(ServiceError::new(Code::Prompt, "the parts of the prompt have a start without an end"))
-}
-
-async fn start(
-    served: &Arc<ServedModel>,
-    input: &AskInput,
-    logprobs: Option<u32>,
-    claimed: Option<Vec<u32>>,
-) -> ServiceResult<GenerateStream> {
-    let (handle, adapter) = decoder(served)?;
-    let sampling = input.sampling.clone().unwrap_or_default();
-    let params = SamplingParams {
-        max_tokens: (sampling.max_tokens > 0).then_some(sampling.max_tokens as usize),
-        temperature: ppm::real(sampling.temperature) as f32,
-        top_p: ppm::real(sampling.top_p) as f32,
-        seed: Some(sampling.seed),
-        stop: sampling.stop,
-        logprobs: logprobs.map(|top| top as usize),
-        json_schema: sampling.json_schema,
-    };
-    let prompt = PromptText { text: input.text.clone(), plain: parts(&input.plain)?, framed: input.framed };
-    let request = GenerateRequest { prompt: Given::Parts(prompt), adapter, sampling: params, claimed };
-    match handle.submit(request.clone()).await {
-        // The service forgets the adapters used longest ago; this one is wanted again.
-        Err(GenerateError::Serve(ServeError::UnknownAdapter(_))) => {
-            served.reload().await?;
-            handle.submit(request).await.map_err(|error| generate_error(&error))
-        }
-        other => other.map_err(|error| generate_error(&error)),
-    }
 }
 
 #[cfg(test)]
@@ -541,12 +445,5 @@ mod tests {
         drop(gone);
         Reader { sender: &sender, is_paid: false, patience, stalled: false }.gone().await;
         assert!(matches!(pieces.try_recv(), Ok(Piece::Token(_))), "what it was sent before is there");
-    }
-
-    #[test]
-    fn parts_of_a_prompt_survive_a_receipt_and_half_a_part_is_refused() {
-        let plain = vec![3..7, 9..9, 20..41];
-        assert_eq!(parts(&bounds(&plain)).unwrap(), plain);
-        assert_eq!(parts(&[1, 2, 3]).unwrap_err().code, Code::Prompt);
     }
 }

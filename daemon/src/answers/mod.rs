@@ -15,6 +15,7 @@ mod compare;
 pub mod complete;
 mod embed;
 mod explain;
+mod prompt;
 pub mod quote;
 mod recompute;
 mod report;

@@ -17,6 +17,7 @@ use datanet_types::{BlobHash, DatanetId, ModelId, Ppm, ReceiptId};
 
 use super::Answers;
 use super::compare::{Comparison, compare, drawn_otherwise};
+use crate::billing::sale;
 use crate::billing::terms::terms;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::records::index_error;
@@ -71,6 +72,15 @@ impl Answers {
         }
         let receipt = record.receipt.clone();
         let recomputed = match receipt.method() {
+            Method::Composed => {
+                let height = self.chain.height();
+                match self.billing.sale_contradiction(&receipt, height).await? {
+                    Some(what) => checks.push(check("suppliers", Err(what))),
+                    None => checks.push(check("suppliers", Ok(suppliers(&receipt)))),
+                }
+                checks.push(check("answer", Ok(MADE.to_owned())));
+                return Ok(conclude(checks, Ppm::ZERO));
+            }
             Method::Retrieval => self.recompute_retrieval(record).await?,
             Method::Influence | Method::Span => self.recompute_model(&record).await?,
         };
@@ -228,6 +238,19 @@ enum Recomputed {
     Gone(String),
 }
 
+/// What is said of how an agent made its answer.
+const MADE: &str = "what an agent makes of answers is its own and not computed again; those are, by their receipts";
+
+/// What a good sale is made of, in words.
+fn suppliers(receipt: &Receipt) -> String {
+    let Some(sale) = &receipt.sale else { return String::new() };
+    let ids: Vec<String> = sale.suppliers.iter().map(|one| one.receipt.to_string()).collect();
+    match ids.as_slice() {
+        [] => "made from nobody's answer".to_owned(),
+        _ => format!("{} answers bought for this one, for {}: {}", ids.len(), display(sale.cost()), ids.join(", ")),
+    }
+}
+
 fn revoked_since(contribution: &Contribution) -> String {
     let (id, height) = (contribution.id, contribution.revoked_height);
     format!("contribution {id} was revoked at height {height}, after this answer; it can't be computed again")
@@ -249,8 +272,15 @@ fn model_fee_check(reader: &LedgerReader, receipt: &Receipt) -> ServiceResult<Re
 }
 
 fn fee_check(reader: &LedgerReader, receipt: &Receipt) -> ServiceResult<Result<String, String>> {
-    if receipt.method() != Method::Retrieval {
-        return model_fee_check(reader, receipt);
+    match receipt.method() {
+        Method::Composed => {
+            return Ok(match sale::of_sale(reader, receipt)? {
+                Some(why) => Err(why),
+                None => Ok(format!("{}, the agent's price", display(receipt.fee))),
+            });
+        }
+        Method::Influence | Method::Span => return model_fee_check(reader, receipt),
+        Method::Retrieval => {}
     }
     Ok(match datanets::get(reader, &receipt.datanet)? {
         None => Err(format!("there is no datanet {}", receipt.datanet)),

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use datanet_ledger::component::channels;
 use datanet_p2p::TagKind;
 use datanet_types::netting::Nets;
 use datanet_types::receipt::{AnswerRecord, AskOutput, MAX_ANSWER_RECORD_BYTES, Receipt};
@@ -115,6 +114,7 @@ impl Billing {
         let voucher = if fee == 0 { None } else { self.final_voucher(&held.by, fee)? };
         receipt.split = held.params.params.fee_shares.split(fee);
         receipt.params = held.params.number;
+        receipt.order = held.order;
         receipt.sequence = self.sequence.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         receipt.channel = voucher.as_ref().map(|(voucher, _)| voucher.channel);
         receipt.cumulative = voucher.as_ref().map_or(0, |(voucher, _)| voucher.cumulative);
@@ -151,8 +151,7 @@ impl Billing {
     ) -> ServiceResult<Charge> {
         let reader = self.chain.reader()?;
         let lines = owed::lines(&reader, receipt)?;
-        let channel = receipt.channel.map(|id| channels::get(&reader, &id)).transpose()?.flatten();
-        let payer = channel.map(|channel| channel.payer);
+        let payer = held.by.payer().filter(|_| receipt.channel.is_some());
         let spends = if voucher.is_some() { spends(&held.by) } else { Vec::new() };
         let (voucher, expected) = voucher.map_or((None, 0), |(voucher, expected)| (Some(voucher), expected));
         let totals = owed::totals(receipt, &lines);

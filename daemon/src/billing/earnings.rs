@@ -12,8 +12,8 @@ use super::Billing;
 use super::payees::{self, Payees};
 use super::sources::{self, IN_ALL, Source};
 use super::statements::Purpose;
-use crate::db::accruals::{Earning, EarningLine};
 pub use crate::db::accruals::EarningRole;
+use crate::db::accruals::{Earning, EarningLine};
 use crate::error::ServiceResult;
 
 /// Epochs without money left that are read for one node at most, the latest. Only what was claimed stands there.
@@ -209,6 +209,9 @@ fn views(epoch: &Epoch, lines: Vec<EarningLine>, payees: &Payees) -> impl Iterat
             (EarningRole::Owner, Some(Asset::Datanet(_))) => {
                 format!("your datanet was asked {}", counted(earning.answers, "question", "questions"))
             }
+            (EarningRole::Owner, Some(Asset::Agent(_))) => {
+                format!("your agent sold {}", counted(earning.answers, "answer", "answers"))
+            }
             _ => why(key.role, key.contribution.as_ref(), &earning),
         },
     })
@@ -230,7 +233,9 @@ fn why(role: EarningRole, contribution: Option<&ContributionId>, earning: &Earni
         // Of what was netted there is one share over all of them.
         EarningRole::Contributor if net > 0 => {
             let (share, left) = (weight.0 as f64 / 10_000.0, net as f64 / 1e6);
-            format!("{what} moved {answers} {plural}; harm taken from help, {left:.3} base units of worth were left of it, {share:.2} % of all that was")
+            format!(
+                "{what} moved {answers} {plural}; harm taken from help, {left:.3} base units of worth were left of it, {share:.2} % of all that was"
+            )
         }
         EarningRole::Contributor => {
             format!("{what} carried {answers} {plural}, {percent} % of each on average")

@@ -7,6 +7,7 @@ use datanet_types::receipt::{AnswerRecord, Method, Receipt};
 use datanet_types::release::DataSnapshot;
 use datanet_types::{Amount, ContributionId, DatanetId};
 
+use super::sale;
 use super::terms::terms;
 use crate::error::ServiceResult;
 
@@ -29,6 +30,7 @@ pub fn contradiction<S: StateRead>(
     match receipt.method() {
         Method::Retrieval => of_retrieval(state, receipt),
         Method::Influence | Method::Span => of_model(state, record),
+        Method::Composed => sale::of_sale(state, receipt),
     }
 }
 
@@ -44,11 +46,8 @@ fn of_retrieval<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Opt
         return Ok(Some(format!("model {} is a release, and embeds no datanet", receipt.model)));
     }
     // What was searched is what there was when it was asked, which was not before there was a channel to pay by.
-    let channel = receipt.channel.map(|id| channels::get(state, &id)).transpose()?.flatten();
-    let opened = channel.map_or(0, |channel| channel.opened_height);
-    if receipt.height.saturating_add(LAG) < opened {
-        let height = receipt.height;
-        return Ok(Some(format!("it is of height {height}, long before its channel was opened at {opened}")));
+    if let Some(why) = before_its_channel(state, receipt)? {
+        return Ok(Some(why));
     }
     let named = receipt.credits.iter().map(|credit| &credit.contribution).chain(&receipt.missing);
     for id in named {
@@ -59,6 +58,15 @@ fn of_retrieval<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Opt
         }
     }
     Ok(None)
+}
+
+/// Whether it is said to be of long before there was a channel to pay it by.
+pub(super) fn before_its_channel<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Option<String>> {
+    let channel = receipt.channel.map(|id| channels::get(state, &id)).transpose()?.flatten();
+    let opened = channel.map_or(0, |channel| channel.opened_height);
+    let height = receipt.height;
+    Ok((height.saturating_add(LAG) < opened)
+        .then(|| format!("it is of height {height}, long before its channel was opened at {opened}")))
 }
 
 fn of_model<S: StateRead>(state: &S, record: &AnswerRecord) -> ServiceResult<Option<String>> {

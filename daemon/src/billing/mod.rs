@@ -5,6 +5,7 @@
 //! - [`payment`]: what pays, and [`reservation`]: that it pays once; `charge`: an answer numbered, signed, recorded.
 //! - [`terms`]: what an answer of a released model costs; [`owed`]: who earns what from one answer.
 //! - [`settle`]: an epoch in one transaction, and its public [`statement`]; `closing`: the end of a channel.
+//! - [`sale`]: what an agent sold, and whether it has what it is made of from where it says.
 //! - [`repeat`]: an epoch made again from its receipts, as an auditor does.
 //! - [`earnings`]: what an account earned, and why; [`claim`]: how it gets it. Both read what other nodes state:
 //!   `sources`, whom to ask, and `statements`, what they say.
@@ -24,6 +25,7 @@ pub mod purchase;
 pub mod quote;
 pub mod repeat;
 pub mod reservation;
+pub mod sale;
 pub mod settle;
 mod sources;
 pub mod statement;

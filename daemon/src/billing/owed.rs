@@ -30,11 +30,18 @@ const NOBODY: Address = Address::ZERO;
 pub fn lines<S: StateRead>(state: &S, receipt: &Receipt) -> ServiceResult<Vec<EarningLine>> {
     let Receipt { datanet, credits, split: fee, .. } = receipt;
     let mut lines = Lines { datanet: *datanet, sums: BTreeMap::new() };
+    if let Some(sale) = &receipt.sale {
+        // Those behind it were paid for what the agent bought of them; what they have of this beside are the floors of its release, which the ledger
+        // divides when this is claimed.
+        lines.add(Asset::Agent(sale.agent).income_account(), EarningRole::Owner, None, fee.claimable());
+        return Ok(lines.finish());
+    }
     let mut to_give = fee.claimable();
     if netting::is_netted(receipt) {
         to_give = to_give.saturating_sub(pot(fee).sum());
     } else {
-        let part = |credit: &Credit| Part { weight: credit.weight.0, shown: credit.weight, ..Part::of(credit.contribution) };
+        let part =
+            |credit: &Credit| Part { weight: credit.weight.0, shown: credit.weight, ..Part::of(credit.contribution) };
         let parts: Vec<Part> = credits.iter().map(part).collect();
         add_pot(state, &mut lines, &parts, &pot(fee))?;
     }

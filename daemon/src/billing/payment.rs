@@ -5,7 +5,7 @@ use datanet_ledger::component::channels::{self, Channel};
 use datanet_ledger::component::params::versions::Version;
 use datanet_types::amount::display;
 use datanet_types::quote::SignedQuote;
-use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES};
+use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, sale};
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Amount, BlobHash, ChannelId, Digest, ReceiptId, SigningKey};
 
@@ -137,6 +137,31 @@ impl Payment {
             return Err(ServiceError::new(Code::BadIdempotencyKey, detail));
         }
         Ok(Self { name: name.or(self.name), ..self })
+    }
+
+    /// The sale of an agent that its answer is bought for, where its name says so.
+    pub(super) fn order(&self) -> Option<Digest> {
+        self.name.as_deref().and_then(sale::order_of)
+    }
+
+    /// What is the same whenever this payment is sent again, and of no other payment; drawn where it has no name.
+    ///
+    /// # Errors
+    /// When the system gives no randomness ([`Code::NoRandomness`]).
+    pub fn nonce(&self) -> ServiceResult<Digest> {
+        let id = match (&self.means, &self.name) {
+            (Means::Voucher(paid), _) => PaymentId::of_voucher(&paid.0.channel, paid.0.cumulative),
+            (Means::Transfer(transfer), _) => PaymentId::of_transfer(&transfer.hash()),
+            (Means::Account(key), Some(name)) => PaymentId::of_account(&key.address(), name),
+            (Means::Account(_) | Means::Nothing | Means::Refused(_), _) => {
+                let mut drawn = [0; 32];
+                getrandom::fill(&mut drawn).map_err(|error| {
+                    ServiceError::new(Code::NoRandomness, format!("the system gives no randomness: {error}"))
+                })?;
+                PaymentId(drawn)
+            }
+        };
+        Ok(Digest(id.0))
     }
 
     /// The payment for the answer of this index, of several that are bought by one request.
@@ -332,8 +357,17 @@ impl Billing {
         }
         let (reservation, held_in) = (Some(reservation), Some(self.db.clone()));
         let names = names.iter().map(|named| named.id).collect();
-        let hold = VoucherHold { voucher, payment, names, question, reservation, _promise: promise, held_in };
-        Ok(Admission::Charge(Box::new(Held { price, params, by: By::Voucher(Box::new(hold)) })))
+        let hold = VoucherHold {
+            voucher,
+            payer: channel.payer,
+            payment,
+            names,
+            question,
+            reservation,
+            _promise: promise,
+            held_in,
+        };
+        Ok(Admission::Charge(Box::new(Held { price, params, by: By::Voucher(Box::new(hold)), order: None })))
     }
 
     /// Holds what an account of this node has on its channel; `due` is what that account is paid for it.
@@ -367,6 +401,7 @@ impl Billing {
         let spending = key.spender().map(spend).transpose()?;
         let hold = AccountHold {
             channel: channel.id,
+            payer: channel.payer,
             secret,
             names,
             question,
@@ -375,7 +410,7 @@ impl Billing {
             _promise: promise,
             spending,
         };
-        Ok(Admission::Charge(Box::new(Held { price, params, by: By::Account(Box::new(hold)) })))
+        Ok(Admission::Charge(Box::new(Held { price, params, by: By::Account(Box::new(hold)), order: None })))
     }
 
     /// The answer that a payment has bought, if it has; an error if that was to another question.

@@ -10,7 +10,7 @@
 use datanet_ledger::component::params::versions::Version;
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Receipt};
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Amount, ChannelId, Digest, SigningKey};
+use datanet_types::{Address, Amount, ChannelId, Digest, SigningKey};
 use tokio::runtime::Handle;
 use tokio::task::JoinError;
 
@@ -74,6 +74,19 @@ pub struct Held {
     /// The chain's parameters that its answer is given under.
     pub(super) params: Version,
     pub(super) by: By,
+    /// The sale of an agent that its answer is bought for, if it is.
+    pub(super) order: Option<Digest>,
+}
+
+impl By {
+    /// Whose money it is.
+    pub(super) fn payer(&self) -> Option<Address> {
+        match self {
+            Self::Nothing => None,
+            Self::Voucher(hold) => Some(hold.payer),
+            Self::Account(hold) => Some(hold.payer),
+        }
+    }
 }
 
 impl Held {
@@ -103,6 +116,8 @@ pub(super) enum By {
 /// A voucher that is held for one question: by its channel's reservation, and on disk.
 pub(super) struct VoucherHold {
     pub(super) voucher: SignedVoucher,
+    /// Whose channel it is of.
+    pub(super) payer: Address,
     pub(super) payment: PaymentId,
     /// By which its answer can be had beside.
     pub(super) names: Vec<PaymentId>,
@@ -147,6 +162,8 @@ impl Drop for VoucherHold {
 /// An account of this node that pays.
 pub(super) struct AccountHold {
     pub(super) channel: ChannelId,
+    /// Whose channel that is.
+    pub(super) payer: Address,
     pub(super) secret: SigningKey,
     /// The payment's names, by which its answer can be had again.
     pub(super) names: Vec<PaymentId>,
@@ -211,6 +228,7 @@ impl Billing {
     /// the blob store or the private store fails.
     pub async fn reserve(&self, order: Order) -> ServiceResult<Admission> {
         let Order { payment, asked, price } = order;
+        let order = payment.order();
         exchange::ordered(&asked, price)?;
         let late = match payment.quote.as_ref().map(|quote| self.honour(quote, &asked, price)) {
             // What was bought in time is given again later, too.
@@ -219,13 +237,17 @@ impl Billing {
             Some(Ok(())) | None => None,
         };
         if price == 0 {
-            let held = Held { price, params: self.chain.params_version()?, by: By::Nothing };
+            let held = Held { price, params: self.chain.params_version()?, by: By::Nothing, order };
             return Ok(Admission::Charge(Box::new(held)));
         }
         let billing = self.clone();
         // In a task of its own: a caller who leaves meanwhile leaves nothing half held.
         let held = caller::spawn(async move { billing.hold(payment, price, asked, late).await });
-        held.await.map_err(|error| broke_off(&error))?
+        let mut admission = held.await.map_err(|error| broke_off(&error))??;
+        if let Admission::Charge(held) = &mut admission {
+            held.order = order;
+        }
+        Ok(admission)
     }
 }
 

@@ -5,7 +5,7 @@
 //! follows from the ledger and from signed bytes, so that every auditor finds the same. Whether an answer is what model and data give
 //! is asked of a sample ([`crate::workers::auditor`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use datanet_ledger::component::settlement::{self, Epoch, Payment, Status};
 use datanet_ledger::state::StateRead;
@@ -15,7 +15,7 @@ use datanet_types::netting::{Debt, Nets};
 use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, ReceiptError, ReceiptHead};
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::sum_tree::SumProof;
-use datanet_types::{Account, Amount, BlobHash};
+use datanet_types::{Account, Amount, BlobHash, ReceiptId};
 use futures::{StreamExt, stream};
 
 use super::statements::Unread;
@@ -151,7 +151,11 @@ impl Billing {
         if epoch.shares.split(record.receipt.fee) != record.receipt.split {
             return Err(of("its fee is not split by the fee shares".to_owned()));
         }
-        Ok(record)
+        match self.sale_contradiction(&record.receipt, epoch.height).await {
+            Ok(None) => Ok(record),
+            Ok(Some(why)) => Err(of(why)),
+            Err(error) => Err(gone(&error)),
+        }
     }
 }
 
@@ -183,6 +187,8 @@ fn covers(receipts: &[SettledReceipt], paid: &[Payment]) -> Result<(), String> {
 #[derive(Debug, Default)]
 struct Sums {
     totals: EpochTotals,
+    /// Answers that agents made theirs from.
+    supplied: BTreeSet<ReceiptId>,
     lines: BTreeMap<EarningKey, Earning>,
     /// What is netted once all of them are known.
     nets: Nets,
@@ -198,6 +204,10 @@ impl Sums {
         height: u64,
     ) -> ServiceResult<Result<Self, String>> {
         for record in records {
+            if let Some(supplier) = self.named_before(record) {
+                let id = record.id();
+                return Ok(Err(format!("receipt {id}: supplier {supplier} is named by another answer, too")));
+            }
             if let Some(why) = grounds::contradiction(state, record, height)? {
                 return Ok(Err(format!("receipt {}: {why}", record.id())));
             }
@@ -207,6 +217,12 @@ impl Sums {
             self.nets.add(&record.receipt, &record.output.influence);
         }
         Ok(Ok(self))
+    }
+
+    /// A supplier that stands on another receipt of the epoch already.
+    fn named_before(&mut self, record: &AnswerRecord) -> Option<ReceiptId> {
+        let mut named = record.receipt.sale.iter().flat_map(|sale| &sale.suppliers);
+        named.find(|one| !self.supplied.insert(one.receipt)).map(|one| one.receipt)
     }
 
     fn add_lines(&mut self, lines: &[EarningLine]) {
@@ -263,14 +279,29 @@ fn other_debts(found: &[Debt], said: &[Debt]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::accruals::EarningRole;
     use datanet_ledger::state::MemoryState;
     use datanet_types::epoch::FeeShares;
-    use datanet_types::receipt::{Influence, Method, Receipt};
+    use datanet_types::receipt::{Influence, Method, Receipt, Sale, Supplied};
     use datanet_types::{ChannelId, ContributionId, ModelId};
+
+    use crate::db::accruals::EarningRole;
 
     fn receipt(channel: u8, cumulative: Amount, fee: Amount) -> SettledReceipt {
         SettledReceipt { channel: ChannelId([channel; 32]), cumulative, fee, ..SettledReceipt::default() }
+    }
+
+    #[test]
+    fn no_supplier_stands_on_two_receipts_of_an_epoch() {
+        let naming = |suppliers: &[u8]| {
+            let one = |n: &u8| Supplied { receipt: ReceiptId([*n; 32]), ..Supplied::default() };
+            let sale = Some(Sale { suppliers: suppliers.iter().map(one).collect(), ..Sale::default() });
+            AnswerRecord { receipt: Receipt { sale, ..Receipt::default() }, ..AnswerRecord::default() }
+        };
+        let mut sums = Sums::default();
+        assert_eq!(sums.named_before(&naming(&[1, 2])), None);
+        assert_eq!(sums.named_before(&AnswerRecord::default()), None);
+        assert_eq!(sums.named_before(&naming(&[3])), None);
+        assert_eq!(sums.named_before(&naming(&[4, 2])), Some(ReceiptId([2; 32])));
     }
 
     fn payment(channel: u8, cumulative: Amount, amount: Amount) -> Payment {

@@ -27,6 +27,8 @@ pub enum Kind {
     Classify,
     /// Text by a model.
     Complete,
+    /// What an agent makes of answers that it buys.
+    Agent,
 }
 
 impl Kind {
@@ -36,6 +38,7 @@ impl Kind {
             Self::Ask => "ask",
             Self::Classify => "classify",
             Self::Complete => "complete",
+            Self::Agent => "agent",
         }
     }
 }

@@ -14,9 +14,9 @@ use datanet_types::epoch::EpochTotals;
 use datanet_types::settled_receipt::MAX_ANSWERS;
 use datanet_types::{Action, Amount, BlobHash, Digest, TxHash};
 
-use super::{Billing, owed};
 use super::payment::settle_margin;
 use super::statement::{Closing, Paged, Statement};
+use super::{Billing, owed};
 use crate::db::settling::Settling;
 use crate::error::{Code, ServiceError, ServiceResult};
 

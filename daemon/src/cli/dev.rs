@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use datanet_config::{Home, Overrides};
+use datanet_ledger::component::migrations::Rules;
 
 use super::args::DevArgs;
 use super::output::Output;
@@ -14,7 +15,13 @@ use crate::init;
 use crate::node::NodeOptions;
 use crate::preflight;
 
-pub(super) async fn run(root: Option<PathBuf>, args: DevArgs, mut asked: StopSignals, output: Output) -> Result<()> {
+pub(super) async fn run(
+    root: Option<PathBuf>,
+    args: DevArgs,
+    rules: Rules,
+    mut asked: StopSignals,
+    output: Output,
+) -> Result<()> {
     let home = root.map_or_else(Home::root_of_env, |root| Ok(Some(root)))?.map(Home::new);
     // Without a home it is for a look only, and leaves nothing behind.
     let temporary = if home.is_none() { Some(private_folder()?) } else { None };
@@ -40,7 +47,7 @@ pub(super) async fn run(root: Option<PathBuf>, args: DevArgs, mut asked: StopSig
         )?;
     }
     let ended = match asked.unless(setup::tools(false, output)).await {
-        Some(tools) => start::run(NodeOptions { home, config, tools: tools? }, asked, output).await,
+        Some(tools) => start::run(NodeOptions { home, config, tools: tools?, rules }, asked, output).await,
         None => Ok(()),
     };
     drop(temporary);

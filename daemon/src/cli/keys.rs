@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::args::{GrantArgs, KeysCommand};
+use super::args::{GrantArgs, KeysCommand, LimitsArgs};
 use super::client::{Client, told};
 use super::confirm::confirm;
 use super::output::{Output, fields, money, short, span, table, text, until};
@@ -103,7 +103,8 @@ fn sub_keys(keys: &Value) {
 }
 
 async fn grant(client: &Client, args: GrantArgs, output: Output) -> Result<()> {
-    let GrantArgs { key, may, with, budget, per, lasts, owner } = args;
+    let GrantArgs { key, limits, owner } = args;
+    let LimitsArgs { may, with, budget, per, lasts } = limits;
     let owner = owner_of(client, &key, owner).await?;
     let (key, owner) = (client.leave(&key), client.leave(&owner));
     let asked = json!({

@@ -17,7 +17,6 @@ macro_rules! note {
 
 mod account;
 mod agent;
-mod agents;
 mod args;
 mod ask;
 mod chat;
@@ -56,6 +55,7 @@ mod public;
 mod query;
 mod reap;
 mod report;
+mod sellers;
 mod setup;
 mod shares;
 mod start;
@@ -73,8 +73,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{CommandFactory, Parser};
 use datanet_config::Home;
+use datanet_ledger::component::migrations::Rules;
 
-use args::{Cli, Command};
+use args::{AgentCommand, Cli, Command};
 use client::Client;
 use output::Output;
 use stop::StopSignals;
@@ -89,6 +90,15 @@ where
     I: IntoIterator,
     I::Item: Into<OsString> + Clone,
 {
+    run_with(args, Rules::default())
+}
+
+/// The same of a program that knows other rules of the ledger than this code: a newer one, built around it.
+pub fn run_with<I>(args: I, rules: Rules) -> ExitCode
+where
+    I: IntoIterator,
+    I::Item: Into<OsString> + Clone,
+{
     let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
@@ -99,7 +109,7 @@ where
         Ok(runtime) => runtime,
         Err(error) => return output.fail(&anyhow::Error::from(error).context("cannot start the async runtime")),
     };
-    let result = runtime.block_on(execute(cli, output));
+    let result = runtime.block_on(execute(cli, rules, output));
     // A long computation that nobody waits for any more, such as a judgement, must not hold up the end.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match result {
@@ -111,7 +121,7 @@ where
     }
 }
 
-async fn execute(cli: Cli, output: Output) -> Result<()> {
+async fn execute(cli: Cli, rules: Rules, output: Output) -> Result<()> {
     let asked = match &cli.command {
         Command::Start(_) | Command::Dev(_) => {
             reap::orphans_of_process_one();
@@ -126,9 +136,9 @@ async fn execute(cli: Cli, output: Output) -> Result<()> {
         Ok(home)
     };
     match (cli.command, asked) {
-        (Command::Start(args), Some(asked)) => start::start(home()?, args, asked, output).await,
-        (Command::Dev(args), Some(asked)) => dev::run(cli.home, args, asked, output).await,
-        (Command::Agent(command), _) => agent::run(command, output).await,
+        (Command::Start(args), Some(asked)) => start::start(home()?, args, rules, asked, output).await,
+        (Command::Dev(args), Some(asked)) => dev::run(cli.home, args, rules, asked, output).await,
+        (Command::Agent(AgentCommand::Program(command)), _) => agent::program(command, output).await,
         (command, _) => {
             stop::end_as_process_one()?;
             talk(command, &home, output).await
@@ -139,7 +149,7 @@ async fn execute(cli: Cli, output: Output) -> Result<()> {
 /// Everything that runs no node.
 async fn talk(command: Command, home: &dyn Fn() -> Result<Home>, output: Output) -> Result<()> {
     match command {
-        Command::Start(_) | Command::Dev(_) | Command::Agent(_) => Ok(()),
+        Command::Start(_) | Command::Dev(_) | Command::Agent(AgentCommand::Program(_)) => Ok(()),
         Command::Setup(args) => setup::run(args, output).await,
         Command::Init(args) => start::init(&home()?, args, output),
         Command::Ledger(command) => ledger::run(&home()?, command, output),
@@ -190,8 +200,8 @@ async fn ask_node(client: &Client, command: Command, output: Output) -> Result<(
         Command::Stake { amount, yes } => account::stake(client, amount, yes, output).await,
         Command::Validator(command) => validator::run(client, command, output).await,
         Command::Shares(command) => shares::run(client, command, output).await,
-        Command::Agents(command) => agents::run(client, command, output).await,
-        Command::Sellers(command) => agents::sellers(client, command, output).await,
+        Command::Agent(AgentCommand::Ledger(command)) => agent::on_ledger(client, command, output).await,
+        Command::Sellers(command) => sellers::run(client, command, output).await,
         Command::Pool(command) => pool::run(client, command, output).await,
         Command::Treasury(command) => treasury::treasury(client, command, output).await,
         Command::Params(command) => treasury::params(client, command, output).await,

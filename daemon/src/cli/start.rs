@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result};
 use datanet_api::Join;
 use datanet_config::{Engine, Home, LogFormat, NodeConfig, Overrides, holds_something};
+use datanet_ledger::component::migrations::Rules;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -76,7 +77,13 @@ fn read_genesis(path: &Path) -> Result<NetworkGenesis> {
     Ok(init::parse_genesis(path, &read_text(path)?)?)
 }
 
-pub(super) async fn start(home: Home, args: StartArgs, mut asked: StopSignals, output: Output) -> Result<()> {
+pub(super) async fn start(
+    home: Home,
+    args: StartArgs,
+    rules: Rules,
+    mut asked: StopSignals,
+    output: Output,
+) -> Result<()> {
     preflight::home::is_made(&home)?;
     let warnings = preflight::home::is_writable(&home)?;
     let config = datanet_config::load(Some(&home.config()), std::env::vars_os(), &overrides(&args.set)?)?;
@@ -87,7 +94,7 @@ pub(super) async fn start(home: Home, args: StartArgs, mut asked: StopSignals, o
     preflight::open_files::ensure(&config)?;
     let cometbft = config.consensus.engine == Engine::Cometbft;
     match asked.unless(setup::tools(cometbft, output)).await {
-        Some(tools) => run(NodeOptions { home, config, tools: tools? }, asked, output).await,
+        Some(tools) => run(NodeOptions { home, config, tools: tools?, rules }, asked, output).await,
         None => Ok(()),
     }
 }

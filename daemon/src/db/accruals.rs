@@ -125,7 +125,9 @@ pub struct Share {
 }
 
 pub(super) fn create(tx: &WriteTransaction) -> ServiceResult<()> {
-    [VOUCHERS, LINES, RECEIPTS, VERSIONS, NETS, TOTALS, META].into_iter().try_for_each(|name| table::create(tx, name))?;
+    [VOUCHERS, LINES, RECEIPTS, VERSIONS, NETS, TOTALS, META]
+        .into_iter()
+        .try_for_each(|name| table::create(tx, name))?;
     put_unsettled(tx)
 }
 

@@ -74,6 +74,7 @@ codes! {
         ForeignContribution = "foreign-contribution",
         ForeignDatanet = "foreign-datanet",
         ForeignHost = "foreign-host",
+        ForeignNode = "foreign-node",
         ForeignOrigin = "foreign-origin",
         NotOnThePublicFace = "not-on-the-public-face",
         NotYourChannel = "not-your-channel",
@@ -85,6 +86,7 @@ codes! {
         NoToken = "no-token",
         NotDeployed = "not-deployed",
         NotImported = "not-imported",
+        NotSold = "not-sold",
         Revoked = "revoked",
         UnknownAgent = "unknown-agent",
         UnknownChannel = "unknown-channel",
@@ -144,6 +146,7 @@ codes! {
         UnsupportedMediaType = "unsupported-media-type",
     }
     Unprocessable {
+        AgentRefused = "agent-refused",
         BadAdapter = "bad-adapter",
         BadBase = "bad-base",
         BadBaseModel = "bad-base-model",
@@ -157,6 +160,7 @@ codes! {
         BadReceipt = "bad-receipt",
         BadRecords = "bad-records",
         BadRelease = "bad-release",
+        BadSale = "bad-sale",
         BadSchema = "bad-schema",
         BadStatement = "bad-statement",
         BadTransaction = "bad-transaction",

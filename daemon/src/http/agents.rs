@@ -16,29 +16,35 @@ use datanet_ledger::component::{accounts, authority};
 use datanet_types::action::{RegisterAgent, RetireAgent, Supplier, UpdateAgent};
 use datanet_types::{Action, AgentId};
 
-use super::extract::{Body, Query, Segment};
+use super::extract::{Body, Query, Segment, within};
 use super::shares::named;
 use super::validators::Sender;
 use crate::authority::{Authority, Granted, Limits};
+use crate::caller;
 use crate::chain::{Chain, Committed};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::keyring::NODE_ACCOUNT;
 
 /// Agents listed at most.
 const MAX_LISTED: usize = 1_000;
+/// The same for strangers: each takes a few reads.
+pub(super) const MAX_FOR_STRANGERS: usize = 100;
 
-/// All agents, or those of an owner that are not retired.
+/// All agents, or those of an owner that are not retired; a page of them.
 #[utoipa::path(get, operation_id = "list_agents", path = "/v1/agents", tag = "agents", params(AgentsParams), responses((status = 200, body = Agents)))]
 pub(super) async fn list(
     State(chain): State<Chain>,
-    Query(AgentsParams { owner }): Query<AgentsParams>,
+    Query(AgentsParams { owner, after, limit }): Query<AgentsParams>,
 ) -> ServiceResult<Json<Agents>> {
+    let most = if caller::is_stranger() { MAX_FOR_STRANGERS } else { MAX_LISTED };
+    let limit = within("limit", limit, most, 1..=most)?;
     let (reader, now) = (chain.reader()?, chain.block_seconds());
     let found = match owner {
-        Some(owner) => agents::of_owner(&reader, &owner, None, MAX_LISTED)?,
-        None => agents::list(&reader, None, MAX_LISTED)?,
+        Some(owner) => agents::of_owner(&reader, &owner, after.as_ref(), limit)?,
+        None => agents::list(&reader, after.as_ref(), limit)?,
     };
-    let views: ServiceResult<Vec<_>> = found.into_iter().map(|agent| view(&reader, agent, now)).collect();
+    let shown = found.into_iter().filter(|agent| !caller::is_denied(&agent.id.0));
+    let views: ServiceResult<Vec<_>> = shown.map(|agent| view(&reader, agent, now)).collect();
     Ok(Json(Agents { agents: views? }))
 }
 
@@ -47,6 +53,7 @@ pub(super) async fn list(
 pub(super) async fn show(State(chain): State<Chain>, Segment(id): Segment<AgentId>) -> ServiceResult<Json<AgentView>> {
     let reader = chain.reader()?;
     let agent = find(&reader, &id)?;
+    caller::refuse_denied([&id.0])?;
     Ok(Json(view(&reader, agent, chain.block_seconds())?))
 }
 

@@ -6,6 +6,7 @@
 //! shows it in a browser; `/` says what the node is ([`home`]).
 
 mod accounts;
+mod agent_card;
 mod agents;
 mod ask;
 mod attributions;
@@ -41,6 +42,7 @@ mod safety;
 pub mod scopes;
 mod search;
 mod sellers;
+mod services;
 mod shares;
 mod stake;
 mod status;
@@ -81,6 +83,7 @@ use crate::keyring::{Identity, Keyring};
 use crate::mcp;
 use crate::models::Models;
 use crate::records::{Indexes, Records};
+use crate::sales::Sales;
 use crate::status::StatusService;
 use crate::tokens::Tokens;
 use crate::training::Training;
@@ -123,6 +126,8 @@ pub struct Services {
     pub audits: Audits,
     /// Payments beside a request.
     pub x402: X402,
+    /// What agents sell here.
+    pub sales: Sales,
     /// How the node is.
     pub status: StatusService,
     /// What is counted.

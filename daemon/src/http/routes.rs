@@ -12,7 +12,7 @@ use super::problem::Refusal;
 use super::{
     Services, accounts, agents, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs,
     exports, fine_tuning, generate, health, keys, metrics, model_files, models, pools, proposals, quotes, receipts,
-    scopes, search, sellers, shares, stake, status, tokens, transactions, treasury, validators,
+    scopes, search, sellers, services, shares, stake, status, tokens, transactions, treasury, validators,
 };
 
 #[derive(OpenApi)]
@@ -147,6 +147,10 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(agents::retire))
         .routes(routes!(agents::grant))
         .routes(routes!(agents::revoke))
+        .routes(routes!(services::list))
+        .routes(routes!(services::ask))
+        .routes(routes!(services::next))
+        .routes(routes!(services::answer))
         .routes(routes!(sellers::list))
         .routes(routes!(sellers::show))
         .routes(routes!(sellers::open))

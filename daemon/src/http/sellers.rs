@@ -10,8 +10,10 @@ use datanet_ledger::component::ratings::{self, Trader};
 use datanet_types::action::RateSeller;
 use datanet_types::{Action, Address};
 
+use super::agents::MAX_FOR_STRANGERS;
 use super::extract::{Body, Segment};
 use super::validators::Sender;
+use crate::caller;
 use crate::chain::Chain;
 use crate::error::ServiceResult;
 
@@ -25,13 +27,16 @@ pub(super) async fn list(State(chain): State<Chain>) -> ServiceResult<Json<Selle
     let mut found = ratings::traders(&reader, None, MAX_LISTED, now)?;
     found.retain(|(_, trader)| trader.earned > 0 || trader.rated > 0);
     found.sort_by_key(|(account, trader)| (std::cmp::Reverse(trader.counted), *account));
+    if caller::is_stranger() {
+        found.truncate(MAX_FOR_STRANGERS);
+    }
     let views: ServiceResult<Vec<_>> =
         found.into_iter().map(|(account, trader)| view(&reader, account, &trader)).collect();
     Ok(Json(Sellers { sellers: views? }))
 }
 
 /// What is said of one account, and by how much money: gross, and what of it counts.
-#[utoipa::path(get, operation_id = "get_seller", path = "/v1/sellers/{account}", tag = "agents", params(("account" = String, Path, description = "the address of a serving node's account")), responses((status = 200, body = SellerView)))]
+#[utoipa::path(get, operation_id = "get_seller", path = "/v1/sellers/{seller}", tag = "agents", params(("seller" = String, Path, description = "the address of a serving node's account")), responses((status = 200, body = SellerView)))]
 pub(super) async fn show(
     State(chain): State<Chain>,
     Segment(account): Segment<Address>,

@@ -39,7 +39,7 @@ pub(super) async fn pay(State(x402): State<X402>, request: Request, next: Next) 
     }
 }
 
-fn host(headers: &HeaderMap) -> &str {
+pub(super) fn host(headers: &HeaderMap) -> &str {
     headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default()
 }
 

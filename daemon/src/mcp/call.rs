@@ -13,6 +13,7 @@ use super::face::{Caller, Face, path};
 use super::paid::Paid;
 use super::refusal::Refusal;
 use super::server::Server;
+use crate::jcs::canonical;
 use crate::x402::Bought;
 
 /// Why a tool returns without its result.
@@ -155,23 +156,6 @@ fn digest(tool: &str, arguments: Option<&JsonObject>) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("datanet mcp call");
     hasher.update(tool.as_bytes()).update(&[0]).update(sorted.unwrap_or_default().as_bytes());
     *hasher.finalize().as_bytes()
-}
-
-fn canonical(value: &serde_json::Value) -> String {
-    use serde_json::Value;
-    match value {
-        Value::Object(fields) => {
-            let mut fields: Vec<_> = fields.iter().collect();
-            fields.sort_by(|a, b| a.0.cmp(b.0));
-            let fields: Vec<String> = fields
-                .into_iter()
-                .map(|(name, value)| format!("{}:{}", Value::from(name.as_str()), canonical(value)))
-                .collect();
-            format!("{{{}}}", fields.join(","))
-        }
-        Value::Array(items) => format!("[{}]", items.iter().map(canonical).collect::<Vec<_>>().join(",")),
-        plain => plain.to_string(),
-    }
 }
 
 #[cfg(test)]

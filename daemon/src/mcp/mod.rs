@@ -11,7 +11,7 @@
 //! - [`server`]: what `rmcp` asks; [`route`]: one tool's way from arguments to result; [`scope`]: what a tool needs.
 //! - [`tools`]: the tools, one file a subject; [`price`]: nothing is paid that was not agreed to; [`tasks`]: long work.
 //! - [`paid`]: x402, for callers who have nothing here but money.
-//! - [`quoted`]: words of strangers; [`resources`], [`prompts`], [`app`]: the rest of what is served.
+//! - [`resources`], [`prompts`], [`app`]: the rest of what is served. Words of strangers are [`crate::quoted`].
 
 mod app;
 mod call;
@@ -20,7 +20,6 @@ mod money;
 mod paid;
 mod price;
 mod prompts;
-pub(crate) mod quoted;
 mod refusal;
 mod resources;
 mod route;

@@ -4,7 +4,7 @@ use rmcp::ErrorData;
 use rmcp::model::{GetPromptResult, JsonObject, Prompt, PromptArgument, PromptMessage, Role};
 use serde_json::Value;
 
-use super::quoted;
+use crate::quoted;
 
 /// Longest argument, in characters.
 const LONGEST: usize = 2_000;

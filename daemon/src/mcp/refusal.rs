@@ -4,7 +4,7 @@ use datanet_api::Problem;
 use rmcp::model::{CallToolResult, ContentBlock, MetaObject};
 use serde_json::json;
 
-use super::quoted;
+use crate::quoted;
 
 /// Under this key of a result's `_meta` stand the problem's code and status.
 const PROBLEM: &str = "datanet/problem";

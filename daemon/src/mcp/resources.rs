@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::face::{Caller, Face, path};
 use super::refusal::Refusal;
 use super::server::{MOVING, protocol_error};
-use super::{app, quoted, tools};
+use super::{app, tools};
+use crate::quoted;
 
 const JSON: &str = "application/json";
 const DATANETS: &str = "datanet://datanets/";

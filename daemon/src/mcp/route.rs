@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 
 use super::app;
 use super::call::{Call, Outcome, Stop};
-use super::quoted;
 use super::refusal::Refusal;
 use super::scope::{self, Row};
 use super::server::Server;
+use crate::quoted;
 
 /// Longest result, in bytes.
 const LONGEST: usize = 1024 * 1024;

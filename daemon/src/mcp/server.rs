@@ -20,7 +20,8 @@ use super::face::{Caller, Face};
 use super::price::Prices;
 use super::refusal::Refusal;
 use super::tasks::Tasks;
-use super::{app, prompts, quoted, resources, tools};
+use super::{app, prompts, resources, tools};
+use crate::quoted;
 
 /// What does not change while the node runs may be kept so long, in milliseconds.
 const STATIC: u64 = 3_600_000;

@@ -24,6 +24,7 @@ use crate::intake::{Announcer, Intake};
 use crate::keyring::{Identity, Keyring};
 use crate::models::{Models, ModelsSettings};
 use crate::records::{Holes, Indexes, Providers, Records};
+use crate::sales::Sales;
 use crate::status::StatusService;
 use crate::status::readiness::{Readiness, ReadinessParts};
 use crate::tokens::Tokens;
@@ -100,7 +101,9 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
         identity: identity.clone(),
     };
     let audits = Audits { chain: chain.clone(), billing: billing.clone(), answers: answers.clone() };
-    let x402 = X402::new(chain.clone(), billing.clone(), identity.clone(), models.clone(), &config.public.url);
+    let sales = Sales::new(chain.clone(), blobs.clone(), billing.clone(), identity.clone());
+    let x402 = X402::new(chain.clone(), billing.clone(), identity.clone(), models.clone(), &config.public.url)
+        .with_sales(sales.clone());
     let (progress, progress_receiver) = watch::channel(Progress::default());
     let roles = &config.node.roles;
     let readiness = Readiness::new(ReadinessParts {
@@ -157,6 +160,7 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
         answers,
         audits,
         x402,
+        sales,
         status,
         shutdown,
     };

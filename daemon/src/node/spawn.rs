@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use datanet_config::{ConsensusConfig, Engine as EngineKind, Home, NodeConfig, Profile};
 use datanet_ledger::LedgerHandle;
 use datanet_ledger::abci::AbciServer;
-use datanet_ledger::component::migrations;
+use datanet_ledger::component::migrations::Rules;
 use datanet_ledger::solo::{SoloConfig, SoloEngine};
 use datanet_p2p::{Network, NetworkConfig};
 use tokio::net::TcpListener;
@@ -32,7 +32,7 @@ use crate::upgrade::UpgradeNeeded;
 /// use datanet::NodeOptions;
 /// use datanet_config::{Home, NodeConfig};
 ///
-/// let options = NodeOptions { home: Home::new("my-node"), config: NodeConfig::default(), tools };
+/// let options = NodeOptions { home: Home::new("my-node"), config: NodeConfig::default(), tools, rules: Default::default() };
 /// let node = datanet::spawn(options).await?;
 /// println!("the interface is at {}", node.api_url());
 /// node.stop().await
@@ -46,6 +46,8 @@ pub struct NodeOptions {
     pub config: NodeConfig,
     /// The programs and models it uses.
     pub tools: Tools,
+    /// The ledger's rules that it knows: those of this code, unless another program is built around it.
+    pub rules: Rules,
 }
 
 /// What a node uses that it does not contain. What is missing has its reason.
@@ -74,7 +76,7 @@ pub async fn spawn(options: NodeOptions) -> Result<NodeHandle> {
 /// # Errors
 /// As [`spawn`]; with [`Stopped`] when it was broken off.
 pub async fn spawn_until(options: NodeOptions, asked: CancellationToken) -> Result<NodeHandle> {
-    let NodeOptions { home, config, tools } = options;
+    let NodeOptions { home, config, tools, rules } = options;
     let lock = HomeLock::take(&home)?;
     let genesis = init::read_genesis(&home)?;
     let node_secret = init::node_secret(&home)?;
@@ -99,7 +101,7 @@ pub async fn spawn_until(options: NodeOptions, asked: CancellationToken) -> Resu
     let shutdown = CancellationToken::new();
     let consensus_stop = CancellationToken::new();
     let network_stop = CancellationToken::new();
-    let ledger = LedgerHandle::open_knowing(&home.ledger(), beacon, knows(&config))?;
+    let ledger = LedgerHandle::open_knowing(&home.ledger(), beacon, knows(&config, rules))?;
     if let Some(outdated) = ledger.app().outdated()? {
         return Err(UpgradeNeeded { outdated, home: home.root().to_owned() }.into());
     }
@@ -151,13 +153,13 @@ pub async fn spawn_until(options: NodeOptions, asked: CancellationToken) -> Resu
 #[error("the node was stopped before it had started")]
 pub struct Stopped;
 
-/// The latest version of the rules that this program knows, or acts as if it did.
-fn knows(config: &NodeConfig) -> u64 {
+/// The rules that this program knows, or acts as if it did.
+fn knows(config: &NodeConfig, rules: Rules) -> Rules {
     match config.ledger.rehearse {
-        0 => migrations::LATEST,
+        0 => rules,
         version => {
             tracing::warn!(version, "an upgrade is rehearsed (ledger.rehearse): never on a network with others' money");
-            version
+            version.into()
         }
     }
 }

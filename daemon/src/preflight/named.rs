@@ -15,14 +15,13 @@ use crate::keyring::Keyring;
 pub fn is_there(home: &Home, config: &NodeConfig) -> Result<()> {
     folder("models.folder", &config.models.folder, "`\"\"` takes the one in the node's home")?;
     folder("inference.model_dir", &config.inference.model_dir, "`\"\"` takes the model that `datanet setup` brings")?;
-    let payer = &config.api.payer;
-    if payer.is_empty() {
-        return Ok(());
+    let named = [("api.payer", &config.api.payer), ("public.till", &config.public.till)];
+    for (key, account) in named.into_iter().filter(|(_, account)| !account.is_empty()) {
+        if let Err(error) = Keyring::open(&home.keys())?.get(account) {
+            bail!("{key} = {account:?}: {error}; `\"\"` is none");
+        }
     }
-    match Keyring::open(&home.keys())?.get(payer) {
-        Ok(_) => Ok(()),
-        Err(error) => bail!("api.payer = {payer:?}: {error}; `\"\"` is none"),
-    }
+    Ok(())
 }
 
 /// An empty path is the default.
@@ -65,6 +64,8 @@ mod tests {
         for payer in ["nope", "a b"] {
             let nobody = said(&|config| payer.clone_into(&mut config.api.payer));
             assert!(nobody.contains("api.payer = ") && nobody.contains(payer), "{nobody}");
+            let nobody = said(&|config| payer.clone_into(&mut config.public.till));
+            assert!(nobody.contains("public.till = ") && nobody.contains(payer), "{nobody}");
         }
     }
 }

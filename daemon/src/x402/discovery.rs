@@ -1,14 +1,10 @@
 //! What is sold here, for clients that look before they ask. Whatever costs nothing is not in it.
 
 use datanet_api::x402::{Discovered, Discovery, DiscoveryParams, Pagination, VERSION};
-use datanet_ledger::component::datanets;
 use datanet_types::Amount;
-use datanet_types::release::Task;
 use serde_json::{Value, json};
 
-use super::X402;
-use crate::billing::terms::terms;
-use crate::caller;
+use super::{Served, What, X402};
 use crate::db::now;
 use crate::error::ServiceResult;
 
@@ -25,7 +21,7 @@ pub enum Style {
 }
 
 struct Sold {
-    path: &'static str,
+    path: String,
     description: String,
     body: Value,
     price: Amount,
@@ -48,7 +44,7 @@ impl X402 {
         for sold in all.into_iter().skip(offset).take(limit) {
             let mut accepts = self.accepts(sold.price, None, None);
             accepts.retain(|way| offered(&params.scheme, &way.scheme));
-            let (url, mime) = (self.address(host, sold.path), "application/json");
+            let (url, mime) = (self.address(host, &sold.path), "application/json");
             let resource = match style {
                 Style::Listed => json!(url),
                 Style::Manifest => json!({ "url": url, "description": sold.description, "mimeType": mime }),
@@ -67,40 +63,29 @@ impl X402 {
     }
 
     fn all_sold(&self) -> ServiceResult<Vec<Sold>> {
-        let reader = self.chain.reader()?;
-        let mut all = Vec::new();
-        for datanet in datanets::list(&reader, None, usize::MAX)? {
-            if datanet.price > 0 && !caller::is_denied(&datanet.id.0) {
-                all.push(Sold {
-                    path: "/v1/ask",
-                    description: format!("answers from the datanet {}", datanet.name),
-                    body: json!({ "datanet": datanet.id, "question": "…" }),
-                    price: datanet.price,
-                });
+        let served = self.served(usize::MAX)?.into_iter().filter(|one| one.price > 0);
+        Ok(served.map(Sold::from).collect())
+    }
+}
+
+impl From<Served> for Sold {
+    fn from(Served { what, id, name, description, price }: Served) -> Self {
+        let model = format!("answers by the model {name}");
+        let (path, description, body) = match what {
+            What::Datanet => {
+                let body = json!({ "datanet": id, "question": "…" });
+                ("/v1/ask".to_owned(), format!("answers from the datanet {name}"), body)
             }
-        }
-        for deployment in self.models.deployments()? {
-            let name = deployment.model.to_hex();
-            let (served, task) = match self.models.served_model(&name, Task::Classify) {
-                Ok(served) => (served, Task::Classify),
-                Err(_) => match self.models.served_model(&name, Task::Generate) {
-                    Ok(served) => (served, Task::Generate),
-                    // It does neither, or is not loaded now.
-                    Err(_) => continue,
-                },
-            };
-            let price = terms(&reader, &served.model)?.price;
-            if price == 0 || caller::is_denied(&served.model.id.0) {
-                continue;
+            What::Classifier => ("/v1/classify".to_owned(), model, json!({ "model": id, "input": "…" })),
+            What::Decoder => {
+                let body = json!({ "model": id, "messages": [{ "role": "user", "content": "…" }] });
+                ("/v1/chat/completions".to_owned(), model, body)
             }
-            let (path, body) = match task {
-                Task::Classify => ("/v1/classify", json!({ "model": name, "input": "…" })),
-                _ => {
-                    ("/v1/chat/completions", json!({ "model": name, "messages": [{ "role": "user", "content": "…" }] }))
-                }
-            };
-            all.push(Sold { path, description: format!("answers by the model {}", served.model.name), body, price });
-        }
-        Ok(all)
+            What::Agent => {
+                let description = format!("answers by the agent {id}: {}", description);
+                (format!("/v1/agents/{id}/ask"), description, json!({ "text": "…" }))
+            }
+        };
+        Self { path, description, body, price }
     }
 }

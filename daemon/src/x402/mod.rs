@@ -11,10 +11,10 @@
 
 mod discovery;
 mod facilitator;
-mod jws;
 mod network;
 mod offer;
 mod present;
+mod served;
 mod settle;
 
 use base64::Engine as _;
@@ -25,9 +25,11 @@ use crate::billing::Billing;
 use crate::chain::Chain;
 use crate::keyring::Identity;
 use crate::models::Models;
+use crate::sales::Sales;
 
 pub use discovery::{MOST, Style};
 pub use present::Presented;
+pub(crate) use served::{Served, What};
 pub use settle::Refused;
 
 /// What is paid for, where that is not the address of a request: rides with it.
@@ -44,6 +46,8 @@ pub struct X402 {
     billing: Billing,
     identity: Identity,
     models: Models,
+    /// What agents sell here.
+    sales: Option<Sales>,
     /// The chain, as x402 calls it.
     network: String,
     /// By which address strangers call this node, if that is not the one they write themselves.
@@ -55,7 +59,13 @@ impl X402 {
     pub fn new(chain: Chain, billing: Billing, identity: Identity, models: Models, url: &str) -> Self {
         let network = network::of(chain.id());
         let url = Some(url.trim_end_matches('/').to_owned()).filter(|url| !url.is_empty());
-        Self { chain, billing, identity, models, network, url }
+        Self { chain, billing, identity, models, sales: None, network, url }
+    }
+
+    /// The same, which tells what agents sell here, too.
+    #[must_use]
+    pub fn with_sales(self, sales: Sales) -> Self {
+        Self { sales: Some(sales), ..self }
     }
 
     /// The address of `path`, for a caller who wrote this host.

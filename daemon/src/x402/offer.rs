@@ -10,11 +10,12 @@ use datanet_types::{Amount, ChannelId};
 use serde_json::{Value, json};
 
 use super::network::ASSET;
-use super::{X402, encoded, jws};
+use super::{X402, encoded};
 use crate::billing::exchange::Told;
 use crate::billing::quote::QUOTE_SECONDS;
 use crate::billing::reservation::Asked;
 use crate::billing::transfer::nonce_of;
+use crate::jws;
 
 /// Blocks for which a client is advised to let its transaction be good.
 const TX_BLOCKS: u64 = 300;

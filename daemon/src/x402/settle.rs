@@ -7,10 +7,11 @@ use datanet_types::{Address, Amount, ReceiptId, TxHash};
 use serde_json::json;
 
 use super::present::Presented;
-use super::{X402, encoded, jws};
+use super::{X402, encoded};
 use crate::billing::exchange::Told;
 use crate::db::now;
 use crate::error::ServiceError;
+use crate::jws;
 
 /// What was taken for an answer.
 pub(super) struct Taken {

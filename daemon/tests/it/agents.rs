@@ -26,19 +26,19 @@ async fn an_agent_is_registered_run_within_its_budget_and_retired() {
     let card = home.join("card.json");
     std::fs::write(&card, r#"{"name": "owl"}"#).unwrap();
     let card = card.to_str().unwrap();
-    let register = ["agents", "register", "owl", "--card", card, "--budget", "1DNT", "--funds", "5DNT"];
+    let register = ["agent", "register", "owl", "--card", card, "--budget", "1DNT", "--funds", "5DNT"];
     let register: Vec<&str> = register.into_iter().chain(["--account", "principal", "--yes"]).collect();
     let agent = json(&home, &register);
     let (id, account) = (agent["id"].as_str().unwrap(), agent["account"].as_str().unwrap());
     assert_eq!(node.balance(account).await, 5_000_000);
     fails(&home, &register, "give this one another name");
-    fails(&home, &["agents", "show", &"0a".repeat(32)], "there is no agent");
-    fails(&home, &["agents", "update", id, "--made-from", "model:x", "--account", "principal"], "write ASSET=BPS");
+    fails(&home, &["agent", "show", &"0a".repeat(32)], "there is no agent");
+    fails(&home, &["agent", "update", id, "--made-from", "model:x", "--account", "principal"], "write ASSET=BPS");
 
     json(&home, &["keys", "add", "runner", "--account", account]);
     let pay = |amount: &'static str| ["transfer", "shop", amount, "--from", "runner", "--yes"];
     fails(&home, &pay("0.1DNT"), "does not speak for account");
-    let grant = ["agents", "grant", id, "runner", "--may", "transfer", "--budget", "9DNT", "--account"];
+    let grant = ["agent", "grant", id, "runner", "--may", "transfer", "--budget", "9DNT", "--account"];
     fails(&home, &grant.into_iter().chain(["shop"]).collect::<Vec<_>>(), "does not speak for account");
     assert!(said(&home, &grant.into_iter().chain(["principal"]).collect::<Vec<_>>()).contains("may spend 9 DNT"));
     json(&home, &pay("0.6DNT"));
@@ -50,21 +50,21 @@ async fn an_agent_is_registered_run_within_its_budget_and_retired() {
     let keys = node.get(&format!("/v1/accounts/{account}/keys")).await;
     assert_eq!((&keys["governor"], &keys["sub_keys"][0]["ended"]), (&json!(owner), &json!(false)));
 
-    json(&home, &["agents", "update", id, "--budget", "2DNT", "--account", "principal"]);
+    json(&home, &["agent", "update", id, "--budget", "2DNT", "--account", "principal"]);
     json(&home, &pay("0.6DNT"));
-    json(&home, &["agents", "update", id, "--end-keys", "--account", "principal"]);
+    json(&home, &["agent", "update", id, "--end-keys", "--account", "principal"]);
     fails(&home, &pay("0.1DNT"), "does not speak for account");
     let keys = node.get(&format!("/v1/accounts/{account}/keys")).await;
     assert_eq!(keys["sub_keys"][0]["ended"], true);
-    fails(&home, &["agents", "update", id, "--account", "principal"], "changes nothing");
-    fails(&home, &["agents", "update", id, "--end-keys", "--account", "shop"], "only that account");
+    fails(&home, &["agent", "update", id, "--account", "principal"], "changes nothing");
+    fails(&home, &["agent", "update", id, "--end-keys", "--account", "shop"], "only that account");
 
-    json(&home, &["agents", "fund", id, "1DNT", "--account", "shop", "--yes"]);
-    assert!(said(&home, &["agents", "show", id]).contains("may spend"));
-    assert!(said(&home, &["agents", "list", "--owner", "principal"]).contains("owl"));
+    json(&home, &["agent", "fund", id, "1DNT", "--account", "shop", "--yes"]);
+    assert!(said(&home, &["agent", "show", id]).contains("may spend"));
+    assert!(said(&home, &["agent", "list", "--owner", "principal"]).contains("owl"));
     let before = node.balance(&owner).await;
     let left = node.balance(account).await;
-    json(&home, &["agents", "retire", id, "--account", "principal", "--yes"]);
+    json(&home, &["agent", "retire", id, "--account", "principal", "--yes"]);
     assert_eq!((node.balance(&owner).await, node.balance(account).await), (before + left - 1_000, 0));
     let of_owner: Agents = same(&node, &format!("/v1/agents?owner={owner}")).await;
     assert!(of_owner.agents.is_empty());

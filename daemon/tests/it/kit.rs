@@ -317,8 +317,12 @@ impl TestNode {
 
     /// Starts it and waits until it is on the ledger.
     pub async fn start(&mut self) {
-        let options =
-            NodeOptions { home: Home::new(self.home.path()), config: self.config.clone(), tools: self.tools.clone() };
+        let options = NodeOptions {
+            home: Home::new(self.home.path()),
+            config: self.config.clone(),
+            tools: self.tools.clone(),
+            rules: Default::default(),
+        };
         let (ready, started) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::spawn(move || run(options, ready, stopped));

@@ -9,7 +9,7 @@
 //! - `services`: each built from handles, without a node.
 //! - `audits`: epochs that are false, and what becomes of them.
 //! - `claims`: pay beside strangers who made up what they settle; `one_payment`, `payments`: one payment, one answer, whatever happens.
-//! - `x402`: payments beside a request, by strangers. `mcp`: the node as agents use it. `runner`: those that `datanet agent` runs; `agents`: their accounts on the ledger.
+//! - `x402`: payments beside a request, by strangers. `mcp`: the node as agents use it. `runner`: those that `datanet agent` runs, `service`: one that sells; `agents`: their accounts on the ledger.
 //! - `treasury`: parameters, payments, and a ledger that moves. `governance`: votes and upgrades.
 //! - `concurrent`: callers who do not wait for one another; `crash`: killed and started again; `docs`: the documentation's commands as pasted; `no_model`: what goes on without one; `surroundings`: paths, users, limits, signals; `cli`, `interface`: the rest.
 
@@ -20,6 +20,7 @@
 )]
 
 mod again;
+mod agent_card;
 mod agents;
 mod audits;
 mod bad_payments;
@@ -57,6 +58,7 @@ mod released;
 mod revoked;
 mod runner;
 mod search;
+mod service;
 mod services;
 mod settling;
 mod several;

@@ -94,7 +94,7 @@ fn config_with_cometbft() -> NodeConfig {
 /// One of two validators, which makes no block without the other.
 async fn start(home: &Home, config: NodeConfig, cometbft: PathBuf) -> NodeHandle {
     let tools = Tools { cometbft: Ok(cometbft), ..kit::tools_without_model() };
-    datanet::spawn(NodeOptions { home: home.clone(), config, tools }).await.unwrap()
+    datanet::spawn(NodeOptions { home: home.clone(), config, tools, rules: Default::default() }).await.unwrap()
 }
 
 #[tokio::test]

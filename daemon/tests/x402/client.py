@@ -118,7 +118,7 @@ class Session:
 async def over_mcp():
     async with Client(f"{face}/mcp") as client:
         names = {tool.name for tool in (await client.list_tools()).tools}
-        check(names == {"ask", "classify", "datanet", "datanets", "models", "receipt", "search"}, names)
+        check(names == {"agent", "agents", "ask", "classify", "datanet", "datanets", "models", "receipt", "search", "sellers"}, names)
         paying = x402MCPClient(Session(client), payer(x402Client, channels))
         result = await paying.call_tool("ask", {"datanet": datanet, "text": "An owl hoots to an agent."})
         check(result.payment_made and not result.is_error, result.content)

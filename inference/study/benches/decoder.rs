@@ -52,6 +52,7 @@ fn main() {
         curvatures: &CURVATURES,
         dampings: &DAMPINGS,
         gauss_newton_rows: Curvature::Signs(4),
+        peers: None,
         audit: &audit,
     };
     let start = Instant::now();

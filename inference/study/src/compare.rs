@@ -16,13 +16,16 @@ use datanet_training::run::{Course, Following, TrainError};
 use serde::{Deserialize, Serialize};
 
 use crate::gauss_newton::{GaussNewton, GaussNewtonError};
+use crate::peers::{self, PeerValues, Peers};
 use crate::{baselines, similarity};
 
 /// Held-out samples whose losses are asked for at a time.
 const BATCH: usize = 64;
+/// Checkpoints that peers are given.
+const CHECKPOINTS: usize = 5;
 
 /// What to compare.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Study<'a> {
     /// The training.
     pub course: &'a Course,
@@ -38,6 +41,8 @@ pub struct Study<'a> {
     pub gauss_newton_rows: Curvature,
     /// Vectors of records and answers with their labels, for the methods that do not look at the model.
     pub vectors: Option<Vectors<'a>>,
+    /// Other people's software that is asked as well.
+    pub peers: Option<&'a dyn Peers>,
     /// What is really removed.
     pub plan: &'a AuditPlan,
 }
@@ -117,19 +122,27 @@ pub enum StudyError {
     /// A record does not read.
     #[error("a record does not read: {0}")]
     Record(String),
+    /// Other people's software does not run.
+    #[error("a peer does not run: {0}")]
+    Peer(String),
 }
 
 /// Values of one method, with its name and time.
 struct Valued {
     method: String,
     values: Rows,
-    started: Instant,
-    ended: Instant,
+    time: Duration,
 }
 
 impl Valued {
     fn new(method: impl Into<String>, started: Instant, values: Rows) -> Self {
-        Self { method: method.into(), values, started, ended: Instant::now() }
+        Self { method: method.into(), values, time: started.elapsed() }
+    }
+}
+
+impl From<PeerValues> for Valued {
+    fn from(peer: PeerValues) -> Self {
+        Self { method: peer.method, values: peer.values, time: Duration::from_secs_f32(peer.seconds) }
     }
 }
 
@@ -159,6 +172,10 @@ pub fn run(model: &mut dyn Model, study: &Study<'_>, progress: &mut Progress<'_>
     let mut all = replays(model, study, &answers)?;
     all.extend(by_gradients(model, study, &theta, &answers)?);
     all.extend(by_vectors(study));
+    if let Some(peers) = study.peers {
+        let checkpoints = peers::checkpoints(model, course, CHECKPOINTS)?;
+        all.extend(peers.values(&checkpoints, &losses)?.into_iter().map(Valued::from));
+    }
     let belonging = Belonging::by_record(study.contributors);
     let ground = study.plan.observe(
         &belonging,
@@ -169,8 +186,7 @@ pub fn run(model: &mut dyn Model, study: &Study<'_>, progress: &mut Progress<'_>
         progress,
     )?;
     let ground = ground.ok_or(StudyError::Stopped)?;
-    let score =
-        |one: Valued| MethodScores::new(one.method, ground.judge(&belonging, &one.values), one.ended - one.started);
+    let score = |one: Valued| MethodScores::new(one.method, ground.judge(&belonging, &one.values), one.time);
     Ok(Report {
         rows: all.into_iter().map(score).collect(),
         accuracy,

@@ -8,6 +8,7 @@ use datanet_training::run::{Course, TrainError};
 
 use crate::gauss_newton::DAMPINGS;
 use crate::network::Plain;
+use crate::peers::Peers;
 use crate::points::Points;
 use crate::similarity::unit;
 use crate::small::TanhLora;
@@ -94,11 +95,16 @@ impl DigitsTask {
         self.model.parameters()
     }
 
-    /// Compares the methods, with every kind of curvature and damping.
+    /// Compares the methods, with every kind of curvature and damping, and with `peers` where there are any.
     ///
     /// # Errors
     /// [`StudyError`].
-    pub fn run(&mut self, plan: &AuditPlan, progress: &mut Progress<'_>) -> Result<Report, StudyError> {
+    pub fn run(
+        &mut self,
+        plan: &AuditPlan,
+        peers: Option<&dyn Peers>,
+        progress: &mut Progress<'_>,
+    ) -> Result<Report, StudyError> {
         let (count, queries, columns) = (self.contributors.len(), self.queries.len(), self.model.points.features);
         let vectors = |from: usize, rows: usize| {
             let places: Vec<usize> = (from..from + rows).collect();
@@ -119,6 +125,7 @@ impl DigitsTask {
                 answers: &answers,
                 answer_labels: &labels[count..],
             }),
+            peers,
             plan,
         };
         run(&mut self.model, &study, progress)

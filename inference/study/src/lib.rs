@@ -4,7 +4,7 @@
 //! ```text
 //!  points ──► digits (small, network) ──┐
 //!                                       ├──► compare ──► Report       forward replay, gauss_newton, baselines,
-//!  a Dataset ──► text (a transformer) ──┘       │                     similarity: who agrees with retraining?
+//!  a Dataset ──► text (a transformer) ──┘       │                     similarity, peers: who agrees with retraining?
 //!                                               └ convex              where influence is the truth
 //!
 //!  points ──► semivalues (tanh)                                      what pays, against Shapley values by retraining; names
@@ -39,6 +39,7 @@ pub mod convex;
 pub mod digits;
 pub mod gauss_newton;
 pub mod network;
+pub mod peers;
 pub mod points;
 pub mod semivalues;
 pub mod similarity;
@@ -54,6 +55,7 @@ mod testing;
 pub use compare::{MethodScores, Report, Study, StudyError, Vectors, losses, replay_name, run};
 pub use digits::DigitsTask;
 pub use network::{Classifier, Plain};
+pub use peers::{Checkpoint, PeerValues, Peers};
 pub use points::Points;
 pub use small::{Logistic, TanhLora};
 pub use text::{TextPlan, TextTask};

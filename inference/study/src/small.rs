@@ -83,6 +83,16 @@ impl TanhLora {
         theta
     }
 
+    /// The layers as they stay: [outputs, inputs] weights, biases.
+    pub fn frozen(&self) -> impl Iterator<Item = (&[f32], &[f32])> {
+        self.layers.iter().map(|layer| (&layer.weights[..], &layer.biases[..]))
+    }
+
+    /// Rank of the adapters, and what their product is multiplied with.
+    pub fn lora(&self) -> (usize, f32) {
+        (self.rank, self.scale)
+    }
+
     /// The network with an adapter melted into its layers: what was learnt becomes the base.
     pub fn merged(&self, theta: &[f32]) -> Self {
         let mut merged = self.clone();
@@ -96,8 +106,8 @@ impl TanhLora {
         merged
     }
 
-    /// A and B of each layer.
-    fn adapters<'a>(&self, theta: &'a [f32]) -> Vec<(&'a [f32], &'a [f32])> {
+    /// A [rank, inputs] and B [outputs, rank] of each layer.
+    pub fn adapters<'a>(&self, theta: &'a [f32]) -> Vec<(&'a [f32], &'a [f32])> {
         let mut rest = theta;
         let mut take = |count: usize| {
             let (own, others) = rest.split_at(count);

@@ -10,6 +10,7 @@ use datanet_training::job::Job;
 use datanet_training::network::{Network, NetworkConfig, NetworkError};
 use datanet_training::run::Course;
 
+use crate::peers::Peers;
 use crate::similarity::unit;
 use crate::{Report, Study, StudyError, Vectors, run};
 
@@ -29,7 +30,7 @@ pub struct TextTask {
 }
 
 /// What of a text task is compared.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct TextPlan<'a> {
     /// Forward replay with each of these.
     pub curvatures: &'a [Curvature],
@@ -37,6 +38,8 @@ pub struct TextPlan<'a> {
     pub dampings: &'a [f32],
     /// From these rows.
     pub gauss_newton_rows: Curvature,
+    /// Other people's software that is asked as well.
+    pub peers: Option<&'a dyn Peers>,
     /// What is really removed.
     pub audit: &'a AuditPlan,
 }
@@ -100,6 +103,7 @@ impl TextTask {
             dampings: plan.dampings,
             gauss_newton_rows: plan.gauss_newton_rows,
             vectors,
+            peers: plan.peers,
             plan: plan.audit,
         };
         run(&mut self.network, &study, progress)

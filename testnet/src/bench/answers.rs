@@ -86,7 +86,7 @@ async fn start(folder: &Path, tools: Tools, threads: u32) -> Result<NodeHandle> 
     let home = Home::new(folder.join("n"));
     let outcome = init_home(&home, &config)?;
     write_genesis(&home, &own_genesis(CHAIN, &outcome, "bench", own_params(), 1_700_000_000))?;
-    datanet::spawn(NodeOptions { home, config, tools }).await
+    datanet::spawn(NodeOptions { home, config, tools, rules: Default::default() }).await
 }
 
 /// A payer: its channel, and what it has promised so far.

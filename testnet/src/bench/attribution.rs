@@ -8,14 +8,14 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use datanet_study::{DigitsTask, Logistic, Plain, Points, Report, convex, replay_name};
+use datanet_study::{DigitsTask, Logistic, Peers, Plain, Points, Report, convex, replay_name};
 use datanet_training::attribution::{AuditPlan, Curvature, Faithfulness};
 use datanet_training::job::{Attribution, Method};
 use datanet_training::run::Gradient;
 
 use super::attribution_text::{self, Texts};
-use super::{Measure, attribution_attacks, attribution_pay};
-use crate::peer::PythonPackages;
+use super::{Measure, attribution_attacks, attribution_pay, attribution_peers};
+use crate::peer::{Python, PythonPackages};
 use crate::ui::Ui;
 
 /// Where the digits come from.
@@ -50,6 +50,8 @@ pub struct AttributionBench {
     pub only: Option<AttributionTask>,
     /// Retrainings with a tenth of the records removed, each task.
     pub subsets: usize,
+    /// Whether other people's software values the same records.
+    pub peers: bool,
 }
 
 /// What is learnt.
@@ -84,33 +86,46 @@ pub async fn run(bench: &AttributionBench, json: bool) -> Result<Vec<Measure>> {
         true => Some(attribution_text::Texts::ready(&ui, bench.data.as_deref()).await?),
         false => None,
     };
+    let python = if bench.peers { Some(attribution_peers::ready(&ui).await?) } else { None };
     let bench = bench.clone();
     // Trainings of minutes, which no asynchronous thread should be kept by.
-    tokio::task::spawn_blocking(move || measure(&bench, points.as_ref(), texts.as_ref(), &ui)).await?
+    tokio::task::spawn_blocking(move || measure(&bench, points.as_ref(), texts.as_ref(), python.as_ref(), &ui)).await?
 }
 
-fn measure(bench: &AttributionBench, points: Option<&Points>, texts: Option<&Texts>, ui: &Ui) -> Result<Vec<Measure>> {
+fn measure(
+    bench: &AttributionBench,
+    points: Option<&Points>,
+    texts: Option<&Texts>,
+    python: Option<&Python>,
+    ui: &Ui,
+) -> Result<Vec<Measure>> {
     let (clip, mut measures) = (bench.clip(), Vec::new());
     if let Some(points) = points {
         measures.extend(match (bench.pay, bench.attacks) {
             (Some(seeds), _) => attribution_pay::on_digits(points, seeds, clip, ui)?,
             (None, true) => attribution_attacks::on_digits(points, clip, ui)?,
-            (None, false) => on_digits(points, bench.subsets, clip, ui)?,
+            (None, false) => on_digits(points, bench.subsets, clip, python, ui)?,
         });
     }
     if let Some(texts) = texts {
         measures.extend(match bench.attacks {
             true => attribution_attacks::on_texts(texts, bench.attackers, clip, ui)?,
-            false => attribution_text::run(texts, bench.subsets, clip, ui)?,
+            false => attribution_text::run(texts, bench.subsets, clip, python, ui)?,
         });
     }
     Ok(measures)
 }
 
-fn on_digits(points: &Points, subsets: usize, clip: Option<f32>, ui: &Ui) -> Result<Vec<Measure>> {
+fn on_digits(
+    points: &Points,
+    subsets: usize,
+    clip: Option<f32>,
+    python: Option<&Python>,
+    ui: &Ui,
+) -> Result<Vec<Measure>> {
     let mut measures = vec![convex_check(points, subsets, ui)?];
     for noisy in [false, true] {
-        let report = study_digits(points, noisy, subsets, clip, ui)?;
+        let report = study_digits(points, noisy, subsets, clip, python, ui)?;
         measures.extend(compared(if noisy { "noisy digits" } else { "digits" }, &report));
     }
     Ok(measures)
@@ -148,12 +163,21 @@ fn convex_check(points: &Points, subsets: usize, ui: &Ui) -> Result<Measure> {
     Ok(reached("convex check: influence functions", "LDS", Some(lds), GOAL_CONVEX))
 }
 
-fn study_digits(points: &Points, noisy: bool, subsets: usize, clip: Option<f32>, ui: &Ui) -> Result<Report> {
+fn study_digits(
+    points: &Points,
+    noisy: bool,
+    subsets: usize,
+    clip: Option<f32>,
+    python: Option<&Python>,
+    ui: &Ui,
+) -> Result<Report> {
     let mut task = DigitsTask::new(points, noisy, 0)?;
     task.course.gradient = Gradient::ByRecord { bound: clip };
     let plan = AuditPlan { subsets, contributors: LEFT_OUT, ..AuditPlan::default() };
     let step = ui.step(if noisy { "noisy digits" } else { "digits" });
-    let report = task.run(&plan, &mut |done, all| {
+    let peers = python.map(|python| attribution_peers::digits(python, &task, ui));
+    let peers = peers.as_ref().map(|peers| peers as &dyn Peers);
+    let report = task.run(&plan, peers, &mut |done, all| {
         step.say(format!("retraining {done} of {all}"));
         ControlFlow::Continue(())
     })?;

@@ -7,20 +7,21 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, ensure};
 use datanet_inference::runtime::{Runtime, SessionConfig};
 use datanet_study::gauss_newton::DAMPINGS;
-use datanet_study::{TextPlan, TextTask};
+use datanet_study::{Peers, TextPlan, TextTask};
 use datanet_training::attribution::{AuditPlan, Curvature};
 use datanet_training::data::{Dataset as TrainingData, Example, Source, Task};
 use datanet_training::job::Job;
 use datanet_training::run::Gradient;
 
-use super::Measure;
 use super::attribution::{compared, find, reached, summary};
+use super::{Measure, attribution_peers};
 use crate::data::{Dataset, Kind, Record};
 use crate::network;
+use crate::peer::Python;
 use crate::ui::Ui;
 
 /// Tokens of a passage that are read.
-const TOKENS: usize = 48;
+pub(super) const TOKENS: usize = 48;
 /// Rank of the adapters, and scale times rank.
 const LORA: (usize, f32) = (4, 8.0);
 /// The layers adapted: those below run once a record.
@@ -85,17 +86,26 @@ fn training(data: &Dataset) -> Result<TrainingData> {
 ///
 /// # Errors
 /// When a training fails.
-pub(super) fn run(texts: &Texts, subsets: usize, clip: Option<f32>, ui: &Ui) -> Result<Vec<Measure>> {
+pub(super) fn run(
+    texts: &Texts,
+    subsets: usize,
+    clip: Option<f32>,
+    python: Option<&Python>,
+    ui: &Ui,
+) -> Result<Vec<Measure>> {
     let step = ui.step(format!("{} texts on a transformer", texts.data.train.len()));
     let cache = tempfile::tempdir()?;
     let (job, session) = (job(), SessionConfig::default());
     let mut task = TextTask::new(&texts.data, &job, &texts.model, cache.path(), &texts.runtime, &session)?;
     task.course.gradient = Gradient::ByRecord { bound: clip };
+    let peers = python.map(|python| attribution_peers::texts(python, texts, &job, &task.network, ui)).transpose()?;
+    let peers = peers.as_ref().map(|peers| peers as &dyn Peers);
     let audit = AuditPlan { subsets, contributors: LEFT_OUT, ..AuditPlan::default() };
     let plan = TextPlan {
         curvatures: &[Curvature::All, Curvature::TrueLabel, Curvature::Signs(2)],
         dampings: &DAMPINGS,
         gauss_newton_rows: Curvature::All,
+        peers,
         audit: &audit,
     };
     let report = task.run(&plan, &mut |done, all| {

@@ -5,6 +5,7 @@ mod answers;
 mod attribution;
 mod attribution_attacks;
 mod attribution_pay;
+mod attribution_peers;
 mod attribution_text;
 mod contribute;
 mod decoder;

@@ -180,7 +180,8 @@ fn equal(model: &Path, data: &Dataset) -> Result<Records> {
     Ok(Records { examples, tokens: TOKENS })
 }
 
-fn tokenizer(model: &Path, tokens: usize) -> Result<Tokenizer> {
+/// The model's tokenizer, which cuts texts off.
+pub(super) fn tokenizer(model: &Path, tokens: usize) -> Result<Tokenizer> {
     let mut tokenizer = Tokenizer::from_file(model.join("tokenizer.json")).map_err(|e| anyhow::anyhow!("{e}"))?;
     tokenizer.with_padding(None);
     let truncation = tokenizers::TruncationParams { max_length: tokens, ..Default::default() };

@@ -218,6 +218,9 @@ pub(super) enum Bench {
         /// Retrainings with a tenth of the records removed, each task
         #[arg(long, default_value_t = 20)]
         subsets: usize,
+        /// dattri's methods on the same adapters, records and queries as well (installs PyTorch: some gigabytes)
+        #[arg(long, conflicts_with = "attacks")]
+        peers: bool,
         /// One JSON object a measure
         #[arg(long)]
         json: bool,
@@ -272,10 +275,10 @@ impl Bench {
             Self::Generate { tokens, streams, rounds, threads, json } => {
                 (bench::generate(&GenerateBench { tokens, streams, rounds, threads }, json).await?, json)
             }
-            Self::Attribution { data, attacks, pay, attackers, clip, only, subsets, json } => {
+            Self::Attribution { data, attacks, pay, attackers, clip, only, subsets, peers, json } => {
                 let (attackers, pay) = (usize::from(attackers), pay.map(u64::from));
                 let only = if pay.is_some() { Some(AttributionTask::Digits) } else { only };
-                let bench = AttributionBench { data, attacks, pay, attackers, clip, only, subsets };
+                let bench = AttributionBench { data, attacks, pay, attackers, clip, only, subsets, peers };
                 (bench::attribution(&bench, json).await?, json)
             }
         })

@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use bench::Bench;
 
 use crate::application;
+use crate::demo::economy::{self, EconomyOptions};
 use crate::demo::{self, DemoOptions};
 use crate::network::{self, Network, NetworkOptions};
 use crate::signals::interrupted;
@@ -124,7 +125,10 @@ struct Up {
 }
 
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Demo {
+    #[command(subcommand)]
+    other: Option<OtherDemo>,
     /// Folder in which the network is made [default: .testnet in the workspace]
     #[arg(long, env = "TESTNET_DIR", value_parser = path())]
     dir: Option<PathBuf>,
@@ -143,6 +147,40 @@ struct Demo {
     /// Deals the data
     #[arg(long, default_value_t = 1)]
     seed: u64,
+}
+
+#[derive(Subcommand, Debug)]
+enum OtherDemo {
+    /// An economy of agents over several epochs, four cheats among them: a table, a drawing, and books to the last unit
+    Economy(Economy),
+}
+
+#[derive(Args, Debug)]
+struct Economy {
+    /// Folder in which the network is made [default: .testnet in the workspace]
+    #[arg(long, env = "TESTNET_DIR", value_parser = path())]
+    dir: Option<PathBuf>,
+    /// Where the drawing goes [default: economy.svg in that folder]
+    #[arg(long, value_name = "FILE", value_parser = path())]
+    svg: Option<PathBuf>,
+    /// Print one JSON object as the last line; progress goes to standard error
+    #[arg(long)]
+    json: bool,
+    /// Leave the network running
+    #[arg(long)]
+    keep: bool,
+    /// Deals the data
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+impl Economy {
+    async fn run(self) -> Result<()> {
+        let root = self.dir.unwrap_or_else(Network::default_root);
+        std::fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
+        let svg = self.svg.unwrap_or_else(|| root.join("economy.svg"));
+        economy::run(&EconomyOptions { root, json: self.json, keep: self.keep, seed: self.seed, svg }).await
+    }
 }
 
 #[derive(Args, Debug)]
@@ -165,13 +203,18 @@ struct Tour {
 enum Story {
     /// Stake, data, pay, keys, and what becomes of those who cheat
     Ledger,
+    /// Agents with limits, buyers, curators and judges at work, shares, a vote, and strangers who pay
+    Agents,
 }
 
 impl Tour {
     async fn run(self) -> Result<()> {
-        let Story::Ledger = self.story;
         let root = self.dir.unwrap_or_else(Network::default_root);
-        tour::run(&TourOptions { root, json: self.json, keep: self.keep, program: None }).await
+        let options = TourOptions { root, json: self.json, keep: self.keep, program: None };
+        match self.story {
+            Story::Ledger => tour::run(&options).await,
+            Story::Agents => tour::agents::run(&options).await,
+        }
     }
 }
 
@@ -355,6 +398,9 @@ fn print_from(label: &str, path: &Path, from: u64) -> Result<u64> {
 
 impl Demo {
     async fn run(self) -> Result<()> {
+        if let Some(OtherDemo::Economy(economy)) = self.other {
+            return economy.run().await;
+        }
         let options = DemoOptions {
             nodes: self.nodes.into(),
             data: self.data,

@@ -6,6 +6,7 @@
 mod answer;
 mod classify;
 mod contribute;
+pub mod economy;
 mod parties;
 mod pay;
 mod receipts;

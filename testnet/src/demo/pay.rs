@@ -105,7 +105,10 @@ fn reason(sum: &EarningLine, with_amount: bool) -> String {
     let words = match sum.role.as_str() {
         // What was netted has one share over all of an epoch.
         "contributor" if sum.net > 0 => {
-            format!("{answers} answers moved by its data; harm taken from help, worth {:.2} was left", sum.net as f64 / 1e6)
+            format!(
+                "{answers} answers moved by its data; harm taken from help, worth {:.2} was left",
+                sum.net as f64 / 1e6
+            )
         }
         "contributor" => {
             let share = sum.weight_ppm_sum as f64 / 10_000.0 / answers.max(1) as f64;

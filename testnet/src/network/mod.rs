@@ -185,7 +185,8 @@ impl Network {
         self.program = Some(program.into());
     }
 
-    fn program(&self) -> Result<PathBuf> {
+    /// What a node is a process of.
+    pub(crate) fn program(&self) -> Result<PathBuf> {
         match &self.program {
             Some(program) => Ok(program.clone()),
             None => std::env::current_exe().context("cannot tell where this program is"),

@@ -28,6 +28,12 @@ impl PythonPackages {
     pub const PEFT: Self =
         Self { name: "peers", packages: &["torch==2.15.0", "transformers==5.23.0", "peft==0.21.2", "numpy==2.4.6"] };
 
+    /// PyTorch with PEFT, and other people's attribution.
+    pub const ATTRIBUTION: Self = Self {
+        name: "attribution-peers",
+        packages: &["torch==2.15.0", "transformers==5.23.0", "peft==0.21.2", "numpy==2.4.6", "dattri==0.3.0"],
+    };
+
     /// The official client of OpenAI's API.
     pub const OPENAI: Self = Self { name: "openai-python", packages: &["openai==3.54.0"] };
 

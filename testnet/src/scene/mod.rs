@@ -1,8 +1,14 @@
 //! What scenarios on a running network share: waiting for what will be, datanets, contributors with money.
 
+pub mod careless;
+pub mod cli;
 pub mod comet;
 pub mod ledger;
+pub mod mcp;
 pub mod passages;
+pub mod runner;
+pub mod settings;
+pub mod x402;
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! The ledger told in steps, each of them tried on real nodes and checked: who orders blocks and with what at stake, who judges, who is
 //! paid, and what becomes of those who cheat.
 
+pub mod agents;
 mod data;
 mod keys;
 mod money;
@@ -17,7 +18,7 @@ use crate::api::Client;
 use crate::network::{self, Network, NetworkOptions};
 use crate::scene;
 use crate::signals::interrupted;
-use crate::ui::{Ui, print};
+use crate::ui::{Step, Ui, print};
 
 /// Nodes that the network begins with: the fewest that go on without one of them.
 const NODES: usize = 4;
@@ -138,15 +139,7 @@ impl Tour {
     async fn step(&mut self, name: &str, act: impl AsyncFnOnce(&mut Self) -> Result<String>) -> Result<()> {
         let step = self.ui.step(name);
         let ended = act(self).await;
-        let (ok, detail) = match &ended {
-            Ok(detail) => (true, detail.clone()),
-            Err(error) => (false, format!("{error:#}")),
-        };
-        let _seconds = if ok { step.done(&detail) } else { step.failed(&detail) };
-        if self.json {
-            print(json!({ "step": name, "ok": ok, "detail": detail }));
-        }
-        ended.map(drop).with_context(|| format!("step {name}"))
+        step_ended(self.json, name, step, ended)
     }
 
     async fn agree(&mut self) -> Result<String> {
@@ -160,4 +153,17 @@ impl Tour {
     fn client(&self, index: usize) -> Result<Client> {
         scene::node(&self.network, index)
     }
+}
+
+/// Says how a step ended, and passes a failure on.
+fn step_ended(json: bool, name: &str, step: Step, ended: Result<String>) -> Result<()> {
+    let (ok, detail) = match &ended {
+        Ok(detail) => (true, detail.clone()),
+        Err(error) => (false, format!("{error:#}")),
+    };
+    let _seconds = if ok { step.done(&detail) } else { step.failed(&detail) };
+    if json {
+        print(json!({ "step": name, "ok": ok, "detail": detail }));
+    }
+    ended.map(drop).with_context(|| format!("step {name}"))
 }

@@ -14,6 +14,7 @@ mod repair;
 mod stage;
 mod strangers;
 mod tour;
+mod upgrading;
 mod whole_path;
 
 use datanet_testnet::scene;

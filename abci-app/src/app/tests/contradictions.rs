@@ -41,7 +41,7 @@ fn context() -> BlockContext {
         beacon: Digest::ZERO,
         moved: Moved::default(),
         consensus: ConsensusInfo::default(),
-        knows: 1,
+        knows: 1.into(),
     }
 }
 

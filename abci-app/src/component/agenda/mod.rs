@@ -20,7 +20,7 @@ mod work;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::rc::Rc;
 
 use prost::Message;
@@ -30,6 +30,20 @@ use super::{BlockContext, Component, Params};
 use crate::state::{StateError, StateRead, StateWrite};
 
 pub(super) use run::{after_transactions, before_transactions};
+
+/// What is due, where it is one of many that are numbered; also the last number given.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub(super) struct Number {
+    #[prost(uint64, tag = "1")]
+    pub(super) number: u64,
+}
+
+/// As it stands in keys.
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:020}", self.number)
+    }
+}
 
 /// Makes the kinds, their list, their names in keys and whose work they are from one table.
 macro_rules! kinds {

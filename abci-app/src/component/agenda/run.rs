@@ -4,7 +4,7 @@ use datanet_types::{Address, ChannelId, ContributionId};
 use prost::Message;
 
 use super::work::Counted;
-use super::{Kind, Turn, state_key};
+use super::{Kind, Number, Turn, state_key};
 use crate::component::breaker::{self, guard};
 use crate::component::settlement::Place;
 use crate::component::staking::{Move, Part};
@@ -135,13 +135,13 @@ fn perform<S: StateWrite>(
         Kind::ReleaseStake => nodes::release(state, turn, &read::<Address>(key, what)?, due),
         Kind::ReleaseDelegation => staking::release(state, &read::<Part>(key, what)?, due),
         Kind::FreeMoved => staking::free(state, &read::<Move>(key, what)?, due),
-        Kind::PaySpend => treasury::pay(state, &read::<treasury::Number>(key, what)?),
+        Kind::PaySpend => treasury::pay(state, &read::<Number>(key, what)?),
         Kind::CloseChannel => channels::close_due(state, turn, &read::<ChannelId>(key, what)?),
         Kind::ForgetRound => validation::forget(state, turn, &read::<ContributionId>(key, what)?),
         Kind::ForgetEpoch => settlement::forget(state, &read::<Place>(key, what)?),
         Kind::ForgetChannel => channels::forget(state, turn, &read::<ChannelId>(key, what)?),
         Kind::LapseRatings => Ok(ratings::lapse(state, &read::<Place>(key, what)?)),
         Kind::ForgetTrader => ratings::forget(state, turn, &read::<Address>(key, what)?),
-        Kind::Proposal => governance::step(state, turn, &read::<governance::Number>(key, what)?),
+        Kind::Proposal => governance::step(state, turn, &read::<Number>(key, what)?),
     }
 }

@@ -2,8 +2,8 @@
 
 use datanet_types::action::Proposed;
 
-use super::{Number, Proposal, Status, carrying_out, count, deposit_account, stakes, state_key};
-use crate::component::agenda::{self, Kind, Turn};
+use super::{Proposal, Status, carrying_out, count, deposit_account, stakes, state_key};
+use crate::component::agenda::{self, Kind, Number, Turn};
 use crate::component::{Event, Params, accounts, params};
 use crate::state::{StateError, StateRead, StateWrite};
 

@@ -26,8 +26,6 @@ pub mod state_key;
 mod tally;
 pub mod upgrade;
 
-use std::fmt;
-
 use datanet_types::action::{Choice, Proposed};
 use datanet_types::{Address, Amount, ModuleAddress};
 
@@ -174,19 +172,6 @@ impl Vote {
     /// What it votes with the stake of those who follow it; none where it had not voted until the mark.
     pub fn for_others(&self) -> Option<Choice> {
         self.lead.and_then(|lead| Choice::try_from(lead).ok())
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
-pub(super) struct Number {
-    #[prost(uint64, tag = "1")]
-    number: u64,
-}
-
-/// As it stands in keys.
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:020}", self.number)
     }
 }
 

@@ -102,7 +102,7 @@ impl Chain {
             beacon: Digest([3; 32]),
             moved: beacon::Moved { before: Digest([3; 32]), after: Digest([4; 32]), by: None },
             consensus: ConsensusInfo::default(),
-            knows: migrations::LATEST,
+            knows: migrations::Rules::default(),
         };
         let mut chain = Self { state, block, events: Vec::new(), updates, broken: false };
         begin_block(&mut chain.state, &chain.block).unwrap();

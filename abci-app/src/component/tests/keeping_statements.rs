@@ -259,7 +259,10 @@ fn an_epoch_carries_the_debts_of_the_newest_that_was_not_void() {
     };
     let next = |number: u64, carries| {
         let promised = number * FEES;
-        SettleEpoch { carries, ..settle(number, FEES, &leaves(&[(11, FEES / 4 * 3)]), vec![voucher(12, channel, promised)]) }
+        SettleEpoch {
+            carries,
+            ..settle(number, FEES, &leaves(&[(11, FEES / 4 * 3)]), vec![voucher(12, channel, promised)])
+        }
     };
     chain.refused(0, next(1, Some(1)), code::EPOCH_ORDER, "it is those of epoch 0");
     chain.act(0, next(1, Some(0)));

@@ -224,7 +224,7 @@ fn an_upgrade_begins_at_its_height_and_a_program_that_does_not_know_it_stops_bef
     assert_eq!(old, StateError::Newer { theirs: 2, ours: 1 });
     assert!(old.is_fatal());
     chain.state = before;
-    chain.block.knows = 2;
+    chain.block.knows = 2.into();
     let events = begin_block(&mut chain.state, &chain.block).unwrap();
     let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["upgrade.begun", "params.changed"]);

@@ -16,13 +16,11 @@
 pub mod action;
 pub mod state_key;
 
-use std::fmt;
-
 use datanet_types::action::Payment;
 use datanet_types::amount::{BPS, display, mul_div};
 use datanet_types::{Address, Amount, Digest, ModuleAddress};
 
-use super::agenda::{self, Kind};
+use super::agenda::{self, Kind, Number};
 use super::error::{ensure, refuse};
 use super::params::versions;
 use super::{ActionError, BlockContext, Event, Params, accounts};
@@ -36,19 +34,6 @@ pub const MAX_OPEN: usize = 64;
 struct Authority {
     #[prost(message, required, tag = "1")]
     account: Address,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
-pub(super) struct Number {
-    #[prost(uint64, tag = "1")]
-    number: u64,
-}
-
-/// As it stands in keys.
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:020}", self.number)
-    }
 }
 
 /// What a period may spend.

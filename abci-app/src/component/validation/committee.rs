@@ -108,7 +108,7 @@ mod tests {
             beacon,
             moved,
             consensus,
-            knows: 1,
+            knows: 1.into(),
         }
     }
 

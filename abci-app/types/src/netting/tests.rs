@@ -50,7 +50,10 @@ fn harm_is_taken_from_help_by_fees_before_anybody_is_paid() {
     let nets = epoch(&[(1_000, vec![300, -80, 0]), (1_000, vec![100, 50, 0]), (3_000, vec![-50, 100, -10])]);
     let netted = nets.net(&[]);
     assert_eq!(paid(&netted), BTreeMap::from([(id(1), 1_442), (id(2), 1_558)]));
-    assert_eq!(netted.shared[0].shares.iter().map(|one| (one.left, one.answers)).collect::<Vec<_>>(), [(250_000, 3), (270_000, 3)]);
+    assert_eq!(
+        netted.shared[0].shares.iter().map(|one| (one.left, one.answers)).collect::<Vec<_>>(),
+        [(250_000, 3), (270_000, 3)]
+    );
     assert_eq!(owed(&netted), [(3, 30)]);
 }
 

@@ -81,7 +81,10 @@ fn weights_must_follow_from_the_influences_beside_them() {
     let nothing = AnswerRecord::verify(&sign(influenced([0, 0, 0])), "c");
     assert_eq!(nothing, Err(ReceiptError::Basis("influences")));
     assert_eq!(influence_weights(&influenced([0, 0, -9]).influence), []);
-    assert!(AnswerRecord::verify(&sign(influenced([2, 3, -MAX_WORTH])), "c").is_ok(), "harm is told, and credits nobody");
+    assert!(
+        AnswerRecord::verify(&sign(influenced([2, 3, -MAX_WORTH])), "c").is_ok(),
+        "harm is told, and credits nobody"
+    );
     let beyond = AnswerRecord::verify(&sign(influenced([2, 3, -MAX_WORTH - 1])), "c");
     assert_eq!(beyond, Err(ReceiptError::Basis("influences")));
 }

@@ -1,6 +1,6 @@
 //! Answers and their receipts.
 
-use datanet_types::ReceiptId;
+use datanet_types::{AgentId, ReceiptId};
 use reqwest::Method;
 
 use super::{Client, ClientResult};
@@ -9,6 +9,7 @@ use crate::attributions::Attributed;
 use crate::classify::{Classifications, ClassifyRequest};
 use crate::embeddings::{EmbeddingsReply, EmbeddingsRequest};
 use crate::receipts::{AnswerRecordView, IssuedReceipts, Verification};
+use crate::services::{ServiceAnswer, ServiceAsk, ServiceList};
 
 impl Client {
     /// Asks a datanet.
@@ -25,6 +26,22 @@ impl Client {
     /// See [`ClientError`](super::ClientError).
     pub async fn classify(&self, request: &ClassifyRequest) -> ClientResult<Classifications> {
         self.post("/v1/classify", request).await
+    }
+
+    /// What agents sell at this node now.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn services(&self) -> ClientResult<ServiceList> {
+        self.get("/v1/services").await
+    }
+
+    /// Asks an agent, for its price.
+    ///
+    /// # Errors
+    /// See [`ClientError`](super::ClientError).
+    pub async fn ask_agent(&self, agent: &AgentId, request: &ServiceAsk) -> ClientResult<ServiceAnswer> {
+        self.post(&format!("/v1/agents/{agent}/ask"), request).await
     }
 
     /// Embeds texts.

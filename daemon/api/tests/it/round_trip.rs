@@ -1,5 +1,6 @@
 //! Every wire type is read from what the other side writes, and written the same again, byte by byte.
 
+use datanet_api::a2a::AgentCard;
 use datanet_api::accounts::{AccountView, Claims, Earnings, NewStake, Supply};
 use datanet_api::agents::{
     AgentView, Agents, AgentsParams, ChangedAgent, NewAgent, NewAgentKey, RegisteredAgent, RevokedAgentKey,
@@ -31,6 +32,7 @@ use datanet_api::proposals::{NewProposal, NewVote, ProposalView, Proposals, Upgr
 use datanet_api::receipts::{AnswerRecordView, IssuedReceipts, ReceiptView, Verification};
 use datanet_api::search::{Hits, SearchParams};
 use datanet_api::sellers::{NewRating, OpenRatings, SellerView, Sellers};
+use datanet_api::services::{CallAnswer, CallOutcome, Called, NextCall, ServiceAsk, ServiceList};
 use datanet_api::status::{NodeStatus, Peers};
 use datanet_api::transactions::{Encoded, Estimate, NewTransfer, Sent, Submitted, TxView};
 use datanet_api::x402::{
@@ -61,13 +63,29 @@ fn json_of(value: &impl Serialize) -> String {
 }
 
 #[test]
+fn the_card_of_a_node() {
+    wire::<AgentCard>(
+        r#"{"name":"owl","description":"d","supportedInterfaces":[],"version":"1",
+        "capabilities":{"extensions":[{"uri":"urn:x","description":"d","params":{"url":"http://x"}}]},
+        "defaultInputModes":["text/plain"],"defaultOutputModes":["text/plain"],
+        "skills":[{"id":"search","name":"n","description":"d","tags":["t"]}],
+        "signatures":[{"protected":"e30","signature":"AA"}]}"#,
+    );
+    wire::<AgentCard>(
+        r#"{"name":"owl","description":"d",
+        "supportedInterfaces":[{"url":"http://x","protocolBinding":"JSONRPC","protocolVersion":"1.0"}],"version":"1",
+        "capabilities":{"extensions":[]},"defaultInputModes":[],"defaultOutputModes":[],"skills":[]}"#,
+    );
+}
+
+#[test]
 fn agents_and_sellers() {
     wire::<AgentView>(
         r#"{"id":"$ID","account":"$ADDR","owner":"$ADDR","name":"owl","card":"$ID","release":1,
         "suppliers":[{"asset":"model:x","floor_bps":2500,"release":0}],"payees":[{"asset":"model:x","ppm":250000}],
         "balance":9,"budget":5,"left":4,"period_seconds":60,"registered_height":3,"retired_height":0}"#,
     );
-    wire::<AgentsParams>(r#"{"owner":"$ADDR"}"#);
+    wire::<AgentsParams>(r#"{"owner":"$ADDR","after":"$ID","limit":5}"#);
     wire::<Agents>(r#"{"agents":[]}"#);
     wire::<NewAgent>(
         r#"{"account":"alice","name":"owl","card":"$ID","suppliers":[{"asset":"agent:x","floor_bps":1}],"budget":5,
@@ -84,6 +102,14 @@ fn agents_and_sellers() {
         r#"{"account":"$ADDR","agent":"$ID","score_bps":9000,"counted":7,"rated":10,"own":1,"circular":2,"ratings":3,
         "earned":20,"paid":4}"#,
     );
+    wire::<ServiceList>(r#"{"services":[{"agent":"$ID","price":9,"description":"owls"}]}"#);
+    wire::<ServiceAsk>(r#"{"text":"what do owls eat?","account":"alice"}"#);
+    wire::<NextCall>(r#"{"price":9,"description":"owls","anew":true,"wait_seconds":20}"#);
+    wire::<Called>(r#"{"call":{"order":"$ID","text":"what do owls eat?","price":9}}"#);
+    wire::<CallAnswer>(r#"{"order":"$ID","answer":"voles","suppliers":["$ID"]}"#);
+    wire::<CallAnswer>(r#"{"order":"$ID","refusal":"nothing was found"}"#);
+    wire::<CallOutcome>(r#"{"receipt":"$ID","fee":9}"#);
+    wire::<CallOutcome>(r#"{"receipt":null,"fee":0,"why":"it is too dear"}"#);
     wire::<Sellers>(r#"{"sellers":[]}"#);
     wire::<NewRating>(r#"{"account":"alice","node":"$ID","epoch":3,"score_bps":9000}"#);
     wire::<OpenRatings>(r#"{"open":[{"node":"$ID","epoch":3,"seller":"$ADDR","amount":5,"until":9}]}"#);

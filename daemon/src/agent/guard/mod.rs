@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::policy::Observation;
-use crate::mcp::quoted::clean;
+use crate::quoted::clean;
 
 pub use values::values;
 

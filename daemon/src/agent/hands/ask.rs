@@ -12,14 +12,14 @@ use super::{Act, Hands, MAX_SAID, TRIES, Try, failed, refused, unknown};
 use crate::agent::journal::{Ask, Outcome, Payment};
 use crate::agent::node::Node;
 use crate::agent::purse::Done;
-use crate::mcp::quoted::clean;
+use crate::quoted::clean;
 
 /// Longest answer of another node, in bytes.
 const MAX_ANSWER: usize = 4 << 20;
 /// How long another node may take.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
 /// Longest answer that is kept, in characters.
-const MAX_KEPT: usize = 16_000;
+pub(super) const MAX_KEPT: usize = 16_000;
 
 impl Hands {
     pub(super) async fn ask(&self, node: &Node, ask: &Ask, tried: Try<'_>) -> Act {
@@ -134,7 +134,7 @@ impl Hands {
 }
 
 /// The node's word that it costs no more than was reserved: had anew for each try, since it is good for minutes only.
-async fn quote(node: &Node, of: &Value, tried: Try<'_>) -> Result<SignedQuote, Box<Act>> {
+pub(super) async fn quote(node: &Node, of: &Value, tried: Try<'_>) -> Result<SignedQuote, Box<Act>> {
     let quoted: Quoted = node.client.post("/v1/quotes", of).await.map_err(|error| Box::new(failed(&error, tried)))?;
     let (price, reserved) = (quoted.quote.price, tried.intention.reserved);
     if price <= reserved {

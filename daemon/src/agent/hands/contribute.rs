@@ -99,7 +99,7 @@ async fn judged(node: &Node, view: &ContributionView, bond: Amount) -> Done {
         Err(_) => bond,
     };
     let detail = json!({
-        "contribution": view.id, "state": view.state, "combined": view.combined, "why": crate::mcp::quoted::clean(&view.reason, 300),
+        "contribution": view.id, "state": view.state, "combined": view.combined, "why": crate::quoted::clean(&view.reason, 300),
     });
     // Also a contribution that was refused was given: it is not given again.
     Done { outcome: Outcome::Done, captured, detail }

@@ -4,6 +4,8 @@
 mod ask;
 mod challenge;
 mod contribute;
+mod sell;
+mod supply;
 mod voucher;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +21,7 @@ use super::node::Node;
 use super::purse::{Done, Intention};
 use super::spec::{Account, Spec};
 use crate::db;
-use crate::mcp::quoted::clean;
+use crate::quoted::clean;
 
 pub(in crate::agent) use contribute::cost as contribution_cost;
 pub use voucher::VoucherKey;
@@ -95,7 +97,7 @@ impl Hands {
     /// Does what is intended.
     pub async fn act(&self, node: &Node, tried: Try<'_>) -> Act {
         let intention = tried.intention;
-        if tried.repeated && matches!(intention.deed, Deed::Ask(_) | Deed::Think { .. }) {
+        if tried.repeated && matches!(intention.deed, Deed::Ask(_) | Deed::Supply(_) | Deed::Think { .. }) {
             let age = db::now().saturating_sub(intention.at);
             if age > LASTS_SECONDS {
                 let why = "it was left for longer than a payment can be had again; it may have been paid";
@@ -106,6 +108,8 @@ impl Hands {
             Deed::Ask(ask) => self.ask(node, ask, tried).await,
             Deed::Contribute { .. } => self.contribute(node, tried).await,
             Deed::Challenge { contribution, .. } => self.challenge(node, contribution, tried).await,
+            Deed::Supply(supply) => self.supply(node, supply, tried).await,
+            Deed::Sell(sell) => self.sell(node, sell, tried).await,
             Deed::Think { body } => self.think(node, body, tried).await,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use datanet_types::{Amount, ChannelId, ContributionId, Digest};
+use datanet_types::{AgentId, Amount, ChannelId, ContributionId, Digest, ReceiptId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -99,6 +99,10 @@ pub enum Deed {
         /// Base units put up.
         deposit: Amount,
     },
+    /// Buys what a sale needs, of the agent's own node.
+    Supply(Supply),
+    /// Says to a caller what was made for him: what it sells, or why it does not.
+    Sell(Sell),
     /// Has the node's own model think.
     Think {
         /// The request to `/v1/chat/completions`, without who pays.
@@ -124,6 +128,59 @@ pub struct Ask {
     pub truth: Option<String>,
     /// How it is paid.
     pub payment: Payment,
+}
+
+/// Something that is bought for a sale.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Supply {
+    /// The sale's order: with `step` it is the payment's name.
+    pub order: Digest,
+    /// Which part of the skill it is for.
+    pub step: Step,
+    /// The datanet's or model's id on the ledger.
+    pub of: String,
+    /// The request, without who pays.
+    pub body: Value,
+}
+
+/// A part of a composed skill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Passages out of a datanet.
+    Search,
+    /// A label by a model.
+    Label,
+    /// Words by a model.
+    Write,
+}
+
+impl Step {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Search => "search",
+            Self::Label => "label",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// What is said to a caller.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sell {
+    /// The agent on the ledger.
+    pub agent: AgentId,
+    /// The sale's order.
+    pub order: Digest,
+    /// Base units that the caller is to pay.
+    pub price: Amount,
+    /// Base units that the suppliers took.
+    pub cost: Amount,
+    /// The answer, or why there is none.
+    pub said: Result<String, String>,
+    /// The receipts of what was bought for it.
+    pub suppliers: Vec<ReceiptId>,
 }
 
 /// How an answer is paid.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datanet_types::{Amount, ChannelId, Digest};
 
-use super::entry::{Ask, Deed, Ended, Entry, Intended, Outcome, Payment};
+use super::entry::{Ask, Deed, Ended, Entry, Intended, Outcome, Payment, Sell};
 
 /// How a seller did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -19,6 +19,21 @@ pub struct Tally {
     pub refused: u64,
     /// Base units paid.
     pub paid: Amount,
+}
+
+/// What was sold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Sold {
+    /// Answers that were paid for.
+    pub sold: u64,
+    /// Base units that callers paid for them.
+    pub taken: Amount,
+    /// Base units that their suppliers took.
+    pub cost: Amount,
+    /// Calls that nothing was sold to, or of which nobody can tell.
+    pub not_sold: u64,
+    /// Base units that suppliers took for those.
+    pub lost: Amount,
 }
 
 /// See the module. It is made of the entries alone: the same journal gives the same memory.
@@ -47,6 +62,7 @@ pub struct Memory {
     doubted: (u64, u64),
     /// Batches that were given, or are being given.
     given: BTreeSet<Digest>,
+    sales: Sold,
 }
 
 impl Memory {
@@ -122,6 +138,11 @@ impl Memory {
         self.doubted
     }
 
+    /// What was sold.
+    pub fn sales(&self) -> Sold {
+        self.sales
+    }
+
     /// Whether a batch was given, or is being given.
     pub fn is_given(&self, blob: &Digest) -> bool {
         self.given.contains(blob)
@@ -190,7 +211,19 @@ impl Memory {
             Deed::Contribute { blob, .. } if ended.outcome == Outcome::Refused => {
                 self.given.remove(blob);
             }
-            Deed::Contribute { .. } | Deed::Think { .. } => {}
+            Deed::Sell(sell) => self.sold(sell, ended),
+            Deed::Contribute { .. } | Deed::Supply(_) | Deed::Think { .. } => {}
+        }
+    }
+
+    fn sold(&mut self, sell: &Sell, ended: &Ended) {
+        if ended.detail["receipt"].is_string() {
+            self.sales.sold = self.sales.sold.saturating_add(1);
+            self.sales.taken = self.sales.taken.saturating_add(sell.price);
+            self.sales.cost = self.sales.cost.saturating_add(sell.cost);
+        } else {
+            self.sales.not_sold = self.sales.not_sold.saturating_add(1);
+            self.sales.lost = self.sales.lost.saturating_add(sell.cost);
         }
     }
 

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-pub use entry::{Ask, Deed, Ended, Entry, Intended, Observed, Outcome, Passed, Payment, VERSION};
-pub use memory::{Memory, Tally};
+pub use entry::{Ask, Deed, Ended, Entry, Intended, Observed, Outcome, Passed, Payment, Sell, Step, Supply, VERSION};
+pub use memory::{Memory, Sold, Tally};
 
 /// What the digits of the first line follow.
 const FIRST: &str = "datanet/agent/journal/v1";

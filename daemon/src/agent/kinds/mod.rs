@@ -3,6 +3,7 @@
 pub mod buyer;
 pub mod curator;
 pub mod judge;
+pub mod service;
 
 use anyhow::Result;
 use std::time::Duration;

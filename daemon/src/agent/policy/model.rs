@@ -103,7 +103,7 @@ async fn search(node: &Node, query: String) -> Value {
     match node.client.search(&params).await {
         Ok(hits) => {
             let records = hits.hits.iter().map(|hit| ("a record that was found", hit.hit.text.as_str()));
-            json!({ "notice": crate::mcp::quoted::NOTICE, "quoted": prompt::quoted(records) })
+            json!({ "notice": crate::quoted::NOTICE, "quoted": prompt::quoted(records) })
         }
         Err(error) => json!({ "failed": error.to_string() }),
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Observation;
-use crate::mcp::quoted::{NOTICE, TEXT, clean};
+use crate::quoted::{NOTICE, TEXT, clean};
 
 /// Most words of strangers in one question to a model, each cut to the length that readers get.
 const MAX_QUOTES: usize = 24;

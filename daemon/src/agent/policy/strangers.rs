@@ -229,7 +229,7 @@ fn is_quoted(text: &str, request: &Value) {
     assert!(messages[1..].iter().all(|message| message["role"] != "system"));
     let question: Value = serde_json::from_str(messages[1]["content"].as_str().unwrap()).unwrap();
     let words = question["quoted"][0]["words"].as_str().unwrap();
-    assert_eq!(words, crate::mcp::quoted::clean(text, 4_000));
+    assert_eq!(words, crate::quoted::clean(text, 4_000));
     assert!(
         !words
             .chars()

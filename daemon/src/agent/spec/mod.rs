@@ -2,6 +2,7 @@
 
 mod money;
 mod parts;
+mod service;
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ pub use parts::{
     Account, BudgetSpec, BuyerSpec, Calls, CuratorSpec, FeedSpec, JudgeSpec, MaterialSpec, NodeSpec, PolicyKind,
     PolicySpec, SellerSpec,
 };
+pub use service::{PLACES, ServiceSpec};
 
 /// Longest spec in bytes.
 const MAX_BYTES: u64 = 256 * 1024;
@@ -42,6 +44,8 @@ pub struct Spec {
     pub curator: Option<CuratorSpec>,
     /// A judge's part.
     pub judge: Option<JudgeSpec>,
+    /// A service's part.
+    pub service: Option<ServiceSpec>,
 }
 
 /// What an agent does.
@@ -53,11 +57,13 @@ pub enum Kind {
     Curator,
     /// Doubts verdicts that are wrong.
     Judge,
+    /// Sells what it makes of answers that it buys.
+    Service,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Buyer, Self::Curator, Self::Judge];
+    pub const ALL: [Self; 4] = [Self::Buyer, Self::Curator, Self::Judge, Self::Service];
 
     /// As it is written.
     pub fn name(self) -> &'static str {
@@ -65,6 +71,7 @@ impl Kind {
             Self::Buyer => "buyer",
             Self::Curator => "curator",
             Self::Judge => "judge",
+            Self::Service => "service",
         }
     }
 
@@ -72,7 +79,7 @@ impl Kind {
     pub fn scopes(self) -> &'static str {
         match self {
             Self::Buyer => "read,search,ask",
-            Self::Curator | Self::Judge => "read,search,ask,contribute",
+            Self::Curator | Self::Judge | Self::Service => "read,search,ask,contribute",
         }
     }
 }
@@ -134,18 +141,21 @@ impl Spec {
         Ok(spec)
     }
 
-    /// What the agent does: the one of `[buyer]`, `[curator]`, `[judge]` that is there.
+    /// What the agent does: the one of `[buyer]`, `[curator]`, `[judge]`, `[service]` that is there.
     ///
     /// # Errors
     /// When there is none or more than one.
     pub fn kind(&self) -> Result<Kind> {
-        match (&self.buyer, &self.curator, &self.judge) {
-            (Some(_), None, None) => Ok(Kind::Buyer),
-            (None, Some(_), None) => Ok(Kind::Curator),
-            (None, None, Some(_)) => Ok(Kind::Judge),
-            (None, None, None) => bail!("nothing says what the agent does; write a part [buyer], [curator] or [judge]"),
+        match (&self.buyer, &self.curator, &self.judge, &self.service) {
+            (Some(_), None, None, None) => Ok(Kind::Buyer),
+            (None, Some(_), None, None) => Ok(Kind::Curator),
+            (None, None, Some(_), None) => Ok(Kind::Judge),
+            (None, None, None, Some(_)) => Ok(Kind::Service),
+            (None, None, None, None) => {
+                bail!("nothing says what the agent does; write a part [buyer], [curator], [judge] or [service]")
+            }
             _ => bail!(
-                "an agent does one thing; keep one of [buyer], [curator] and [judge], and write another spec for the other"
+                "an agent does one thing; keep one of [buyer], [curator], [judge] and [service], and write another spec for the other"
             ),
         }
     }
@@ -173,6 +183,9 @@ impl Spec {
         }
         if let Some(judge) = &self.judge {
             judge.check()?;
+        }
+        if let Some(service) = &self.service {
+            service.check()?;
         }
         Ok(())
     }
@@ -216,7 +229,7 @@ mod tests {
             ("amount = \"1DNT\"", "amount = \"1DNT\"\ndollars = \"2DNT\"", "dollars"),
             ("period = \"day\"", "period = \"month\"", "month"),
             ("each = \"0.01DNT\"", "each = \"5DNT\"", "each = 5 DNT is more than amount"),
-            ("[buyer]", "[judge]\ndatanets = [\"x\"]\n[buyer]", "one of [buyer], [curator] and [judge]"),
+            ("[buyer]", "[judge]\ndatanets = [\"x\"]\n[buyer]", "one of [buyer], [curator], [judge] and [service]"),
         ] {
             let error = said(from, to);
             assert!(error.contains(says), "{to:?} should say {says:?}: {error}");

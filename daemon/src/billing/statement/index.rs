@@ -274,7 +274,11 @@ impl Index {
                 bytes: head.bytes,
             })
         }
-        named::<EpochLeaf>(self).chain(named::<EarningLine>(self)).chain(named::<SettledReceipt>(self)).chain(named::<Debt>(self))
+        named::<EpochLeaf>(self).chain(named::<EarningLine>(self)).chain(named::<SettledReceipt>(self)).chain(named::<
+            Debt,
+        >(
+            self
+        ))
     }
 
     /// A page, as it is called.

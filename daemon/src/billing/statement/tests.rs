@@ -213,7 +213,8 @@ fn the_largest_index_and_the_longest_pages_are_within_their_bounds() {
         datanet: DatanetId([255; 32]),
         contribution: Some(ContributionId([255; 32])),
     };
-    let line: EarningLine = (key, Earning { amount: u64::MAX, answers: u64::MAX, weight: Ppm(u64::MAX), net: u64::MAX });
+    let line: EarningLine =
+        (key, Earning { amount: u64::MAX, answers: u64::MAX, weight: Ppm(u64::MAX), net: u64::MAX });
     let receipt = SettledReceipt {
         channel: ChannelId([255; 32]),
         cumulative: u64::MAX,

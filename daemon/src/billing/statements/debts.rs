@@ -48,7 +48,8 @@ impl Statements {
             let reader = self.chain.reader().map_err(|error| unread(&error))?;
             settlement::keepers(&reader, node, of.epoch).map_err(|error| unread(&error))?
         };
-        let providers: Vec<NodeKey> = std::iter::once(*node).chain(kept.into_iter().map(|keeper| keeper.node)).collect();
+        let providers: Vec<NodeKey> =
+            std::iter::once(*node).chain(kept.into_iter().map(|keeper| keeper.node)).collect();
         let fetched = timeout(PATIENCE, self.blobs.bring(blob, None, limit, &providers)).await;
         let late = |_| missing(format!("they did not come within {} s", PATIENCE.as_secs()));
         let _held = fetched.map_err(late)?.map_err(|error| missing(error.detail))?;

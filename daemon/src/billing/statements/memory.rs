@@ -271,7 +271,8 @@ mod tests {
 
     fn index() -> Arc<Index> {
         let node = NodeKey([1; 32]);
-        let paged = Statement::of("c", node, &Settling { epoch: 1, shares: vec![] }, Closing::default()).paged().unwrap();
+        let paged =
+            Statement::of("c", node, &Settling { epoch: 1, shares: vec![] }, Closing::default()).paged().unwrap();
         let epoch = Epoch { node, epoch: 1, statement: paged.hash(), ..Epoch::default() };
         Arc::new(Index::parse(&paged.index, "c", &epoch).unwrap())
     }

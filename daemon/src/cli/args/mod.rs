@@ -8,27 +8,28 @@ use super::amounts::amount;
 use super::files::path;
 
 mod agent;
-mod agents;
 mod ask;
 mod data;
+mod limits;
 mod models;
 mod money;
 mod node;
 #[cfg(test)]
 mod pasted;
 mod proposal;
+mod sellers;
 mod shares;
 mod staking;
 mod tokens;
 mod treasury;
 
-pub(super) use agent::AgentCommand;
-pub(super) use agents::{AgentsCommand, LimitsArgs, RegisterArgs, SellersCommand, UpdateArgs};
+pub(super) use agent::{AgentCommand, AgentKeyArgs, LedgerAgentCommand, ProgramCommand, RegisterArgs, UpdateArgs};
 pub(super) use ask::{AskArgs, QuoteArgs, ReceiptCommand};
 pub(super) use data::{
     ColumnArgs, ContributeArgs, ContributionCommand, ContributionsArgs, CreateDatanetArgs, DatanetCommand, ExportArgs,
     ExportFormat, FormatArg, SearchArgs,
 };
+pub(super) use limits::LimitsArgs;
 pub(super) use models::{
     ChatArgs, ClassifyArgs, CompleteArgs, DrawArgs, JobsCommand, ModelCommand, ModelExportArgs, RowsAs, TextsFrom,
     TrainArgs, TrainCommand,
@@ -36,6 +37,7 @@ pub(super) use models::{
 pub(super) use money::{ChannelCommand, EpochCommand, GrantArgs, KeysCommand, TransferArgs};
 pub(super) use node::{DevArgs, InitArgs, SetupArgs, StartArgs};
 pub(super) use proposal::{ProposalCommand, SubmitCommand, UpgradeCommand, VoteArg, WordsArgs};
+pub(super) use sellers::SellersCommand;
 pub(super) use shares::{Meant, PoolCommand, SharesCommand, Side, Slippage};
 pub(super) use staking::{StakeArgs, ValidatorCommand};
 pub(super) use tokens::{NewTokenArgs, TokenCommand};
@@ -142,9 +144,6 @@ pub(in crate::cli) enum Command {
     /// Issue, list, give away and be paid by shares in what a datanet, a model or an agent earns.
     #[command(subcommand)]
     Shares(SharesCommand),
-    /// Register, list and fund agents: accounts that programs spend from within limits.
-    #[command(subcommand)]
-    Agents(AgentsCommand),
     /// What those who paid say of sellers, and saying it.
     #[command(subcommand)]
     Sellers(SellersCommand),
@@ -201,7 +200,11 @@ pub(in crate::cli) enum Command {
         #[arg(default_value = "node")]
         account: String,
     },
-    /// Programs that buy, give and judge for you, within limits: write, run, look at and stop them.
+    /// Agents: accounts on the ledger that programs spend from within limits, and programs here that buy, give and judge for you.
+    ///
+    /// On the ledger, by a running node: `list`, `show`, `register`, `update`, `grant`, `revoke`, `fund` and `retire` take an agent's id. Programs on
+    /// this machine: `new`, `run`, `status`, `stop`, `log` and `key` take the file of a spec. A program works as any account that its token acts for, a
+    /// registered agent's or another.
     #[command(subcommand)]
     Agent(AgentCommand),
     /// Let a program that speaks the Model Context Protocol on standard input and output use the running node: a bridge to its /mcp.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::cli::amounts::{amount, seconds};
+use crate::cli::args::LimitsArgs;
 
 /// `channel`.
 #[derive(Debug, Subcommand)]
@@ -178,21 +179,8 @@ pub(in crate::cli) enum KeysCommand {
 pub(in crate::cli) struct GrantArgs {
     /// The sub-key: hex, or its name on the node.
     pub key: String,
-    /// What it may do, such as `transfer`, `open_channel`, `contribute`; several with commas.
-    #[arg(long, required = true, value_delimiter = ',', value_name = "ACTION")]
-    pub may: Vec<String>,
-    /// With whom: an account's address, `node:KEY`, `datanet:ID` or `validator:ADDRESS`; with anybody if not given.
-    #[arg(long, value_delimiter = ',', value_name = "WHOM")]
-    pub with: Vec<String>,
-    /// What it may spend in a period, fees included, such as `1DNT`.
-    #[arg(long, value_parser = amount, value_name = "AMOUNT")]
-    pub budget: u64,
-    /// How long a period is, such as `1d`.
-    #[arg(long, value_parser = seconds, default_value = "1d", value_name = "TIME")]
-    pub per: u64,
-    /// When it ends, from now on, such as `30d`.
-    #[arg(long, value_parser = seconds, default_value = "30d", value_name = "TIME")]
-    pub lasts: u64,
+    #[command(flatten)]
+    pub limits: LimitsArgs,
     /// The owner's key; if not given, the one here of the account that the sub-key signs for, or the node's.
     #[arg(long, value_name = "NAME")]
     pub owner: Option<String>,

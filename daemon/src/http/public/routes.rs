@@ -9,8 +9,8 @@ use utoipa_axum::routes;
 use super::super::problem::Refusal;
 use super::super::routes::refusals;
 use super::super::{
-    Services, ask, channels, classify, contributions, datanets, epochs, generate, health, models, receipts, search,
-    transactions, treasury, validators, x402,
+    Services, agent_card, agents, ask, channels, classify, contributions, datanets, epochs, generate, health, models,
+    receipts, search, sellers, services, transactions, treasury, validators, x402,
 };
 
 /// What a view of the ledger costs, and what is not in the table.
@@ -35,10 +35,18 @@ const COSTS: &[(&str, &str, u32)] = &[
     ("POST", "/v1/classify", ANSWER),
     ("POST", "/v1/chat/completions", ANSWER),
     ("POST", "/v1/completions", ANSWER),
+    ("GET", "/v1/services", VIEW),
+    ("POST", "/v1/agents/{id}/ask", ANSWER),
     ("GET", "/v1/receipts/{id}", LOOK),
     ("POST", "/v1/channels/{id}/statement", ANSWER),
     ("GET", "/v1/epochs", LOOK),
     ("GET", "/v1/epochs/{id}", VIEW),
+    ("GET", "/.well-known/agent-card.json", LOOK),
+    ("GET", "/v1/agents", LOOK),
+    ("GET", "/v1/agents/{id}", VIEW),
+    // It reads all who traded, to say who is trusted most.
+    ("GET", "/v1/sellers", ANSWER),
+    ("GET", "/v1/sellers/{seller}", VIEW),
     ("GET", "/v1/params", VIEW),
     ("GET", "/v1/treasury", VIEW),
     ("GET", "/v1/validators", VIEW),
@@ -86,10 +94,17 @@ pub(super) fn all() -> OpenApiRouter<Services> {
         .routes(routes!(classify::classify))
         .routes(routes!(generate::chat))
         .routes(routes!(generate::complete))
+        .routes(routes!(services::list))
+        .routes(routes!(services::ask))
         .routes(routes!(receipts::show))
         .routes(routes!(channels::statement))
         .routes(routes!(epochs::list))
         .routes(routes!(epochs::show))
+        .routes(routes!(agent_card::show))
+        .routes(routes!(agents::list))
+        .routes(routes!(agents::show))
+        .routes(routes!(sellers::list))
+        .routes(routes!(sellers::show))
         .routes(routes!(treasury::params))
         .routes(routes!(treasury::show))
         .routes(routes!(validators::list))

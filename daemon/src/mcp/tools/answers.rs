@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 use super::view::{AnswerView, Parts};
 use crate::mcp::call::{Call, Outcome};
 use crate::mcp::price::Price;
-use crate::mcp::quoted::{NOTICE, Quoted};
 use crate::mcp::refusal::Refusal;
 use crate::mcp::route::{About, route};
 use crate::mcp::server::Server;
+use crate::quoted::{NOTICE, Quoted};
 
 /// Most passages that one call has classified.
 const MOST_PASSAGES: usize = 32;

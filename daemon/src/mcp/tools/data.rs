@@ -11,10 +11,10 @@ use super::within;
 use crate::mcp::call::{Call, Outcome};
 use crate::mcp::face::{Caller, Face, path};
 use crate::mcp::money::Money;
-use crate::mcp::quoted::{NOTICE, Quoted};
 use crate::mcp::refusal::Refusal;
 use crate::mcp::route::{About, route};
 use crate::mcp::server::Server;
+use crate::quoted::{NOTICE, Quoted};
 
 /// Most datanets on a page.
 const MOST_DATANETS: usize = 100;

@@ -20,11 +20,11 @@ use crate::mcp::call::{Call, Outcome, Stop};
 use crate::mcp::face::{Caller, Face, path};
 use crate::mcp::money::Money;
 use crate::mcp::price::Price;
-use crate::mcp::quoted::{NOTICE, Quoted};
 use crate::mcp::refusal::Refusal;
 use crate::mcp::route::{About, route, structured};
 use crate::mcp::server::Server;
 use crate::mcp::server::protocol_error;
+use crate::quoted::{NOTICE, Quoted};
 
 /// Most records in one call; more are more contributions, or an upload at `/v1`.
 const MOST_RECORDS: usize = 2_000;

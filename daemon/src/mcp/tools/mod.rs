@@ -1,10 +1,12 @@
 //! The tools, one file a subject. Each is a few calls of the node's own interface and a view of what came back.
 
+mod agents;
 mod answers;
 mod data;
 mod giving;
 mod models;
 mod money;
+mod owning;
 mod receipts;
 mod shares;
 mod status;
@@ -22,9 +24,9 @@ use datanet_types::{Address, Amount};
 use rmcp::handler::server::tool::ToolRouter;
 
 use super::call::Call;
-use super::quoted;
 use super::refusal::Refusal;
 use super::server::Server;
+use crate::quoted;
 
 pub(super) use data::show as datanet;
 pub(super) use giving::show as contribution;
@@ -37,11 +39,13 @@ const OWN_ACCOUNT: &str = "node";
 pub(super) fn all() -> ToolRouter<Server> {
     let mut router = ToolRouter::new();
     let subjects = [
+        agents::routes(),
         answers::routes(),
         data::routes(),
         giving::routes(),
         models::routes(),
         money::routes(),
+        owning::routes(),
         receipts::routes(),
         shares::routes(),
         status::routes(),
@@ -53,7 +57,8 @@ pub(super) fn all() -> ToolRouter<Server> {
 }
 
 /// Those that whoever comes without a token may have.
-const STRANGERS: &[&str] = &["ask", "classify", "datanet", "datanets", "models", "receipt", "search"];
+const STRANGERS: &[&str] =
+    &["agent", "agents", "ask", "classify", "datanet", "datanets", "models", "receipt", "search", "sellers"];
 
 /// Those of all that are for callers without a token.
 pub(super) fn for_strangers() -> ToolRouter<Server> {

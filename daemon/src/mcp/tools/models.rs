@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::within;
 use crate::mcp::call::{Call, Outcome};
 use crate::mcp::money::Money;
-use crate::mcp::quoted::{NOTICE, Quoted};
 use crate::mcp::route::{About, route};
 use crate::mcp::server::Server;
+use crate::quoted::{NOTICE, Quoted};
 
 /// Most models of a list.
 const MOST: usize = 100;

@@ -12,10 +12,10 @@ use super::{id, within};
 use crate::mcp::call::{Call, Outcome};
 use crate::mcp::face::{Caller, Face, path};
 use crate::mcp::money::Money;
-use crate::mcp::quoted::{NOTICE, Quoted};
 use crate::mcp::refusal::Refusal;
 use crate::mcp::route::{About, route};
 use crate::mcp::server::Server;
+use crate::quoted::{NOTICE, Quoted};
 
 /// Most lines of a list.
 const MOST: usize = 100;

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::mcp::money::Money;
-use crate::mcp::quoted::{NOTICE, Quoted};
+use crate::quoted::{NOTICE, Quoted};
 
 /// Most passages and credits that are shown.
 const MOST: usize = 100;
@@ -145,6 +145,7 @@ fn method(method: i32) -> &'static str {
         Ok(Method::Retrieval) => "retrieval",
         Ok(Method::Influence) => "influence",
         Ok(Method::Span) => "span",
+        Ok(Method::Composed) => "composed",
         Err(_) => "unknown",
     }
 }

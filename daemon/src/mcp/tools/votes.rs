@@ -11,9 +11,9 @@ use super::{fee, within};
 use crate::mcp::call::{Call, Outcome};
 use crate::mcp::money::Money;
 use crate::mcp::price::Price;
-use crate::mcp::quoted::{NOTICE, Quoted};
 use crate::mcp::route::{About, route};
 use crate::mcp::server::Server;
+use crate::quoted::{NOTICE, Quoted};
 
 /// Most lines of a list.
 const MOST: usize = 100;

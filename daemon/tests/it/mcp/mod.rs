@@ -2,7 +2,7 @@
 //! official clients and the conformance suite are run by `.ci/mcp`.
 //!
 //! - [`agent`]: how requests are written. [`callers`]: who may call, and what a message may be. [`tools`]: bad arguments, and
-//!   a life. [`prices`]: what is agreed to and what is not. [`strangers`]: their words. [`tasks`]: long work. [`bridge`]:
+//!   a life. [`prices`]: what is agreed to and what is not. [`strangers`]: their words. [`registered`]: agents on the ledger. [`tasks`]: long work. [`bridge`]:
 //!   `datanet mcp`.
 
 mod agent;
@@ -11,6 +11,7 @@ mod callers;
 mod owners;
 mod paid;
 mod prices;
+mod registered;
 mod strangers;
 mod tasks;
 mod tools;

@@ -1,4 +1,4 @@
-//! Agents without a token, on the public face: seven tools, of which two are paid by x402.
+//! Agents without a token, on the public face: ten tools, of which two are paid by x402.
 
 use datanet_api::x402::{PaymentRequired, SettleResponse};
 use serde_json::{Value, json};
@@ -27,7 +27,9 @@ async fn an_agent_without_a_token_has_what_everybody_may_have_and_is_told_what_t
         let listed = agent.result("tools/list", json!({})).await;
         let names: Vec<&str> =
             listed["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["ask", "classify", "datanet", "datanets", "models", "receipt", "search"]);
+        let free =
+            ["agent", "agents", "ask", "classify", "datanet", "datanets", "models", "receipt", "search", "sellers"];
+        assert_eq!(names, free);
         let other = agent.send("tools/call", json!({ "name": "channel_open", "arguments": {} })).await;
         assert!(!other["error"].is_null(), "{other}");
         assert!(agent.does("datanets", json!({})).await.to_string().contains("topics"));

@@ -188,6 +188,7 @@ fn forward_replay_is_the_most_faithful_on_clouds() {
             answers: &answers,
             answer_labels: &labels[60..],
         }),
+        peers: None,
         plan: &AuditPlan::default(),
     };
     let report = run(&mut model, &study, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();

@@ -16,6 +16,7 @@ fn a_small_text_task_is_studied() {
         curvatures: &[Curvature::All, Curvature::TrueLabel],
         dampings: &[0.1],
         gauss_newton_rows: Curvature::All,
+        peers: None,
         audit: &audit,
     };
     let report = task.run(&plan, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();

@@ -7,11 +7,10 @@ use datanet_types::amount::display;
 use datanet_types::tx::VerifiedTx;
 
 use crate::code;
+use crate::component::agenda::Number;
 use crate::component::error::{ensure, refuse};
 use crate::component::governance::deciding::{event, put};
-use crate::component::governance::{
-    MAX_LIVE, Number, Proposal, deposit, deposit_account, live, stakes, state_key, upgrade,
-};
+use crate::component::governance::{MAX_LIVE, Proposal, deposit, deposit_account, live, stakes, state_key, upgrade};
 use crate::component::params::renumbered;
 use crate::component::{
     ActionError, ActionHandler, Component, Event, Params, TxContext, accounts, breaker, params, treasury,

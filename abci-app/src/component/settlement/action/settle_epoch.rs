@@ -137,7 +137,9 @@ fn check_totals(action: &SettleEpoch, params: &Params) -> Result<FeeShares, Acti
 /// Refuses an epoch that does not follow the node's last one.
 fn require_next(action: &SettleEpoch, former: Option<&Settlement>) -> Result<(), ActionError> {
     let next = former.map_or(0, |former| former.latest.epoch).saturating_add(1);
-    ensure(action.epoch == next, code::EPOCH_ORDER, || format!("epoch is {}, the node's next is {next}", action.epoch))?;
+    ensure(action.epoch == next, code::EPOCH_ORDER, || {
+        format!("epoch is {}, the node's next is {next}", action.epoch)
+    })?;
     let carried = former.and_then(Settlement::carried).map_or(0, |carried| carried.epoch);
     ensure(action.carries.is_none_or(|said| said == carried), code::EPOCH_ORDER, || {
         format!(

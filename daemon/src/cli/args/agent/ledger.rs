@@ -1,35 +1,31 @@
-//! The commands about agents, and about what is said of sellers.
+//! The commands about agents on the ledger.
 
 use clap::{Args, Subcommand};
 
 use crate::cli::amounts::{amount, seconds};
+use crate::cli::args::LimitsArgs;
 
-/// `agents`.
+/// `agent`, of the ledger.
 #[derive(Debug, Subcommand)]
-pub(in crate::cli) enum AgentsCommand {
-    /// List all agents, or those of an account.
+pub(in crate::cli) enum LedgerAgentCommand {
+    /// Ledger: list all agents, or those of an account.
     List {
         /// Its address, or its name on the node.
         #[arg(long)]
         owner: Option<String>,
     },
-    /// Show one: whose it is, what it may spend, what it is made from.
+    /// Ledger: show one, whose it is, what it may spend, what it is made from.
     Show {
         /// Its id.
         agent: String,
     },
-    /// Make an account that no key of its own controls, and that programs spend from within limits.
+    /// Ledger: make an account that no key of its own controls, and that programs spend from within limits.
     Register(RegisterArgs),
-    /// Say anew what one is made from and may spend; what is not given stays.
+    /// Ledger: say anew what one is made from and may spend; what is not given stays.
     Update(UpdateArgs),
-    /// Let a key run one, within limits of its own and within what all of them may spend together.
-    Grant {
-        /// Its id.
-        agent: String,
-        #[command(flatten)]
-        limits: LimitsArgs,
-    },
-    /// End a key that runs one, at once.
+    /// Ledger: let a key run one, within limits of its own and within what all of them may spend together.
+    Grant(AgentKeyArgs),
+    /// Ledger: end a key that runs one, at once.
     Revoke {
         /// Its id.
         agent: String,
@@ -39,21 +35,21 @@ pub(in crate::cli) enum AgentsCommand {
         #[arg(long)]
         account: Option<String>,
     },
-    /// Give one money: a plain transfer to its account.
+    /// Ledger: give one money, a plain transfer to its account.
     Fund {
         /// Its id.
         agent: String,
         /// How much, such as `5DNT`.
         #[arg(value_parser = amount)]
         amount: u64,
-        /// The paying account; the node's own if not given.
-        #[arg(long)]
-        account: Option<String>,
+        /// The paying account.
+        #[arg(long, default_value = "node")]
+        account: String,
         /// Don't ask whether it is meant.
         #[arg(long)]
         yes: bool,
     },
-    /// End one for good: its money goes to its owner, and no key spends anything of it again.
+    /// Ledger: end one for good; its money goes to its owner, and no key spends anything of it again.
     Retire {
         /// Its id.
         agent: String,
@@ -66,7 +62,7 @@ pub(in crate::cli) enum AgentsCommand {
     },
 }
 
-/// `agents register`.
+/// `agent register`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RegisterArgs {
     /// A name for people; an account gives it once.
@@ -94,7 +90,7 @@ pub(in crate::cli) struct RegisterArgs {
     pub yes: bool,
 }
 
-/// `agents update`.
+/// `agent update`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct UpdateArgs {
     /// Its id.
@@ -119,56 +115,16 @@ pub(in crate::cli) struct UpdateArgs {
     pub account: Option<String>,
 }
 
-/// What a key may that runs an agent.
+/// `agent grant`.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct LimitsArgs {
+pub(in crate::cli) struct AgentKeyArgs {
+    /// Its id.
+    pub agent: String,
     /// The key: hex, or the name of one on the node that signs for the agent's account.
     pub key: String,
-    /// What it may do, such as `transfer`, `open_channel`, `contribute`; several with commas.
-    #[arg(long, required = true, value_delimiter = ',', value_name = "ACTION")]
-    pub may: Vec<String>,
-    /// With whom: an account's address, `node:KEY`, `datanet:ID` or `validator:ADDRESS`; with anybody if not given.
-    #[arg(long, value_delimiter = ',', value_name = "WHOM")]
-    pub with: Vec<String>,
-    /// What it may spend in a period, fees included, such as `1DNT`.
-    #[arg(long, value_parser = amount, value_name = "AMOUNT")]
-    pub budget: u64,
-    /// How long a period is, such as `1d`.
-    #[arg(long, value_parser = seconds, default_value = "1d", value_name = "TIME")]
-    pub per: u64,
-    /// When it ends, from now on, such as `30d`.
-    #[arg(long, value_parser = seconds, default_value = "30d", value_name = "TIME")]
-    pub lasts: u64,
+    #[command(flatten)]
+    pub limits: LimitsArgs,
     /// The owner's key; the node's own if not given.
     #[arg(long)]
     pub account: Option<String>,
-}
-
-/// `sellers`.
-#[derive(Debug, Subcommand)]
-pub(in crate::cli) enum SellersCommand {
-    /// List who was paid for answers lately, and what those who paid say.
-    List,
-    /// Show one: how good it is said to be, by how much money, and what of that counts.
-    Show {
-        /// The account of a serving node: its address, or its name on the node.
-        account: String,
-    },
-    /// List what an account has paid for and may still rate.
-    Open {
-        /// Its address, or its name on the node.
-        #[arg(default_value = "node")]
-        account: String,
-    },
-    /// Say how good what a serving node sold was, once for each of its epochs that was paid for.
-    Rate {
-        /// The epoch, as `sellers open` names it: NODE/NUMBER.
-        epoch: String,
-        /// How good it was, from 0 to 100.
-        #[arg(value_parser = clap::value_parser!(u32).range(0..=100))]
-        percent: u32,
-        /// The account that paid; the node's own if not given.
-        #[arg(long)]
-        account: Option<String>,
-    },
 }

@@ -1,4 +1,4 @@
-//! Agents: written, run, looked at, stopped.
+//! Programs that work as agents here: written, run, looked at, stopped.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -10,26 +10,26 @@ use datanet_types::amount::display;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::args::AgentCommand;
-use super::output::{Output, fields};
-use super::stop::StopSignals;
 use crate::agent::hands::VoucherKey;
 use crate::agent::journal::{Deed, Ended, Entry, Journal, Outcome, Reader};
 use crate::agent::purse::Limits;
 use crate::agent::spec::{Kind, Loaded};
 use crate::agent::{self, JOURNAL, Told, control, sample};
+use crate::cli::args::ProgramCommand;
+use crate::cli::output::{Output, fields};
+use crate::cli::stop::StopSignals;
 
 /// How often a journal is looked at by whoever follows it: it is another process' file.
 const LOOK: Duration = Duration::from_millis(250);
 
-pub(super) async fn run(command: AgentCommand, output: Output) -> Result<()> {
+pub(in crate::cli) async fn run(command: ProgramCommand, output: Output) -> Result<()> {
     match command {
-        AgentCommand::New { kind, spec } => new(kind, &spec, output),
-        AgentCommand::Run { spec } => work(&Loaded::read(&spec)?, output).await,
-        AgentCommand::Status { spec } => status(&Loaded::read(&spec)?, output),
-        AgentCommand::Stop { spec } => stop(&Loaded::read(&spec)?, output).await,
-        AgentCommand::Log { spec, follow } => log(&Loaded::read(&spec)?, follow, output).await,
-        AgentCommand::Key { spec } => {
+        ProgramCommand::New { kind, spec } => new(kind, &spec, output),
+        ProgramCommand::Run { spec } => work(&Loaded::read(&spec)?, output).await,
+        ProgramCommand::Status { spec } => status(&Loaded::read(&spec)?, output),
+        ProgramCommand::Stop { spec } => stop(&Loaded::read(&spec)?, output).await,
+        ProgramCommand::Log { spec, follow } => log(&Loaded::read(&spec)?, follow, output).await,
+        ProgramCommand::Key { spec } => {
             let key = VoucherKey::of(&Loaded::read(&spec)?.state)?.public();
             output.show(&json!({ "voucher_key": key }), |value| fields(value, &["voucher_key"]));
             Ok(())
@@ -87,7 +87,7 @@ async fn work(loaded: &Loaded, output: Output) -> Result<()> {
 
 /// Words of strangers and of models stand in what is told.
 fn harmless(line: &str) -> String {
-    crate::mcp::quoted::clean(line, 2_000).replace('\n', " ")
+    crate::quoted::clean(line, 2_000).replace('\n', " ")
 }
 
 fn status(loaded: &Loaded, output: Output) -> Result<()> {
@@ -102,7 +102,7 @@ fn status(loaded: &Loaded, output: Output) -> Result<()> {
         "refused": refused, "passed": passed, "pending": memory.pending().count(), "spent": memory.total(),
         "spent_in_period": memory.spent(now), "budget": limits.amount, "reserved": memory.reserved(),
         "sellers": memory.sellers(), "doubted": { "right": memory.doubted().0, "wrong": memory.doubted().1 },
-        "journal": path,
+        "sales": memory.sales(), "journal": path,
     });
     output.show(&value, |value| {
         fields(value, &["name", "kind", "running", "done", "refused", "passed", "pending"]);
@@ -121,6 +121,17 @@ fn status(loaded: &Loaded, output: Output) -> Result<()> {
                 tally.right,
                 tally.wrong,
                 tally.refused
+            );
+        }
+        let sales = memory.sales();
+        if sales.sold > 0 || sales.not_sold > 0 {
+            say!(
+                "sold {} answers for {}, whose suppliers took {}; {} calls came to nothing, for {}",
+                sales.sold,
+                display(sales.taken),
+                display(sales.cost),
+                sales.not_sold,
+                display(sales.lost)
             );
         }
         say!("journal {}", path.display());
@@ -176,6 +187,9 @@ fn deed(deed: &Deed) -> String {
         Deed::Ask(ask) => format!("asks {}", ask.seller),
         Deed::Contribute { records, .. } => format!("gives {records} records"),
         Deed::Challenge { contribution, .. } => format!("doubts the verdict on {contribution}"),
+        Deed::Supply(supply) => format!("buys the {} of a sale", supply.step.name()),
+        Deed::Sell(sell) if sell.said.is_ok() => format!("sells for {}", display(sell.price)),
+        Deed::Sell(_) => "sells nothing".to_owned(),
         Deed::Think { .. } => "thinks".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! What the node signs in x402's words: JWS in compact form (RFC 7515), EdDSA (RFC 8037), by the node's key.
+//! What the node signs in others' words, x402's and A2A's: JWS (RFC 7515), EdDSA (RFC 8037), by the node's key.
 //!
 //! Three lines over the signature that the node makes everywhere else: a library for JOSE brings a second implementation of ed25519, RSA and
 //! ciphers, of which nothing is used. Whoever verifies needs no document from here: the key's name (`did:jwk`) holds the key, and is the node's on
@@ -10,19 +10,37 @@ use datanet_types::{NodeKey, SigningKey};
 use serde_json::{Value, json};
 
 /// The key's name, which holds it.
-pub(super) fn key_id(node: &NodeKey) -> String {
+pub(crate) fn key_id(node: &NodeKey) -> String {
     // Written out: these bytes are the name.
     let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, URL_SAFE_NO_PAD.encode(node.0));
     format!("did:jwk:{}#0", URL_SAFE_NO_PAD.encode(jwk))
 }
 
-/// `payload`, signed.
-pub(super) fn sign(payload: &Value, key: &SigningKey) -> String {
+/// `payload`, signed, in compact form.
+pub(crate) fn sign(payload: &Value, key: &SigningKey) -> String {
     let header = json!({ "alg": "EdDSA", "kid": key_id(&key.node_key()) });
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let signed = format!("{}.{}", part(&header), part(payload));
-    let signature = key.sign(signed.as_bytes());
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.0))
+    let payload = payload.to_string();
+    let Detached { protected, signature } = over(&header, payload.as_bytes(), key);
+    format!("{protected}.{}.{signature}", URL_SAFE_NO_PAD.encode(payload))
+}
+
+/// A signature beside what it is over.
+pub(crate) struct Detached {
+    /// The header, in base64url.
+    pub(crate) protected: String,
+    /// The signature, in base64url.
+    pub(crate) signature: String,
+}
+
+/// The signature of `payload`, which its reader has.
+pub(crate) fn detached(payload: &[u8], key: &SigningKey) -> Detached {
+    over(&json!({ "alg": "EdDSA", "kid": key_id(&key.node_key()), "typ": "JOSE" }), payload, key)
+}
+
+fn over(header: &Value, payload: &[u8], key: &SigningKey) -> Detached {
+    let protected = URL_SAFE_NO_PAD.encode(header.to_string());
+    let signed = format!("{protected}.{}", URL_SAFE_NO_PAD.encode(payload));
+    Detached { protected, signature: URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()).0) }
 }
 
 #[cfg(test)]

@@ -1,45 +1,37 @@
-//! Agents: what they are, what they may spend, and what is said of sellers.
+//! Agents on the ledger: what they are, and what they may spend.
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use super::args::{AgentsCommand, LimitsArgs, RegisterArgs, SellersCommand, UpdateArgs};
-use super::client::Client;
-use super::confirm::confirm;
-use super::costs::Fees;
-use super::output::{Output, fields, money, short, span, table, text, until};
-use super::shares::{brief, named, sent};
-use crate::keyring::NODE_ACCOUNT;
+use crate::cli::account;
+use crate::cli::args::{AgentKeyArgs, LedgerAgentCommand, LimitsArgs, RegisterArgs, TransferArgs, UpdateArgs};
+use crate::cli::client::Client;
+use crate::cli::confirm::confirm;
+use crate::cli::output::{Output, fields, money, short, span, table, text};
+use crate::cli::shares::{brief, named, sent};
 
-pub(super) async fn run(client: &Client, command: AgentsCommand, output: Output) -> Result<()> {
+pub(in crate::cli) async fn run(client: &Client, command: LedgerAgentCommand, output: Output) -> Result<()> {
     match command {
-        AgentsCommand::List { owner } => list(client, owner.as_deref(), output).await,
-        AgentsCommand::Show { agent } => {
+        LedgerAgentCommand::List { owner } => list(client, owner.as_deref(), output).await,
+        LedgerAgentCommand::Show { agent } => {
             let value = client.get(&format!("/v1/agents/{agent}")).await?;
             output.show(&value, print);
             Ok(())
         }
-        AgentsCommand::Register(args) => register(client, args, output).await,
-        AgentsCommand::Update(args) => update(client, args, output).await,
-        AgentsCommand::Grant { agent, limits } => grant(client, &agent, limits, output).await,
-        AgentsCommand::Revoke { agent, key, account } => {
+        LedgerAgentCommand::Register(args) => register(client, args, output).await,
+        LedgerAgentCommand::Update(args) => update(client, args, output).await,
+        LedgerAgentCommand::Grant(args) => grant(client, args, output).await,
+        LedgerAgentCommand::Revoke { agent, key, account } => {
             let body = json!({ "account": named(client, account.as_deref()), "key": client.leave(&key) });
             let value = client.post(&format!("/v1/agents/{agent}/keys/revoke"), &body).await?;
             sent(&value, output);
             Ok(())
         }
-        AgentsCommand::Fund { agent, amount, account, yes } => {
+        LedgerAgentCommand::Fund { agent, amount, account, yes } => {
             let to = text(&client.get(&format!("/v1/agents/{agent}")).await?["account"]);
-            let (paid, fee) = (money(&amount.into()), money(&Fees::of(client).await?.transaction.into()));
-            confirm(yes, &format!("{paid} are to go to agent {agent}, for a fee of {fee}.")).await?;
-            let body =
-                json!({ "from": client.leave(account.as_deref().unwrap_or(NODE_ACCOUNT)), "to": to, "amount": amount });
-            let value = client.post("/v1/transfers", &body).await?;
-            client.tell_account(account.as_deref(), output).await;
-            sent(&value, output);
-            Ok(())
+            account::transfer(client, TransferArgs { to, amount, from: account, yes }, output).await
         }
-        AgentsCommand::Retire { agent, account, yes } => {
+        LedgerAgentCommand::Retire { agent, account, yes } => {
             let asked =
                 format!("Agent {agent} is to end for good: its money is its owner's, and no key spends it again.");
             confirm(yes, &asked).await?;
@@ -94,7 +86,7 @@ fn print(agent: &Value) {
 }
 
 /// So many parts, of which `of` are a hundredth.
-fn percent(parts: &Value, of: u64) -> String {
+pub(in crate::cli) fn percent(parts: &Value, of: u64) -> String {
     let parts = parts.as_u64().unwrap_or_default();
     let hundredths = parts.saturating_mul(100).checked_div(of).unwrap_or_default();
     format!("{}.{:02} %", hundredths / 100, hundredths % 100)
@@ -117,7 +109,7 @@ async fn register(client: &Client, args: RegisterArgs, output: Output) -> Result
     client.tell_account(account.as_deref(), output).await;
     output.show(&value, |value| {
         fields(value, &["id", "account", "tx", "height"]);
-        say!("a key runs it once it is let: datanet keys add NAME --account {}, then datanet agents grant {} NAME --may open_channel --budget 1DNT", text(&value["account"]), text(&value["id"]));
+        say!("a key runs it once it is let: datanet keys add NAME --account {}, then datanet agent grant {} NAME --may open_channel --budget 1DNT", text(&value["account"]), text(&value["id"]));
     });
     Ok(())
 }
@@ -142,8 +134,9 @@ async fn update(client: &Client, args: UpdateArgs, output: Output) -> Result<()>
     Ok(())
 }
 
-async fn grant(client: &Client, agent: &str, limits: LimitsArgs, output: Output) -> Result<()> {
-    let LimitsArgs { key, may, with, budget, per, lasts, account } = limits;
+async fn grant(client: &Client, args: AgentKeyArgs, output: Output) -> Result<()> {
+    let AgentKeyArgs { agent, key, limits, account } = args;
+    let LimitsArgs { may, with, budget, per, lasts } = limits;
     let body = json!({
         "account": named(client, account.as_deref()), "key": client.leave(&key), "actions": may, "counterparties": with,
         "budget": budget, "period_seconds": per, "lasts_seconds": lasts,
@@ -184,81 +177,6 @@ async fn suppliers(client: &Client, typed: &[String]) -> Result<Value> {
     Ok(json!(all))
 }
 
-pub(super) async fn sellers(client: &Client, command: SellersCommand, output: Output) -> Result<()> {
-    match command {
-        SellersCommand::List => {
-            let value = client.get("/v1/sellers").await?;
-            output.show(&value, |value| {
-                table(
-                    &value["sellers"],
-                    &[
-                        ("seller", &|one| text(&one["account"])),
-                        ("score", &|one| score(&one["score_bps"])),
-                        ("by", &|one| money(&one["counted"])),
-                        ("of", &|one| money(&one["rated"])),
-                        ("sold", &|one| money(&one["earned"])),
-                    ],
-                );
-            });
-        }
-        SellersCommand::Show { account } => {
-            let address = client.address(&account).await?;
-            let value = client.get(&format!("/v1/sellers/{address}")).await?;
-            output.show(&value, seller);
-        }
-        SellersCommand::Open { account } => {
-            let address = client.address(&account).await?;
-            let value = client.get(&format!("/v1/accounts/{address}/ratings")).await?;
-            output.show(&value, |value| {
-                table(
-                    &value["open"],
-                    &[
-                        ("epoch", &|one| format!("{}/{}", text(&one["node"]), text(&one["epoch"]))),
-                        ("paid", &|one| money(&one["amount"])),
-                        ("seller", &|one| text(&one["seller"])),
-                        ("until", &|one| until(&one["until"])),
-                    ],
-                );
-            });
-        }
-        SellersCommand::Rate { epoch, percent, account } => {
-            let parts = epoch.split_once('/').and_then(|(node, number)| Some((node, number.parse::<u64>().ok()?)));
-            let Some((node, number)) = parts else {
-                bail!("{epoch:?} is no epoch; write NODE/NUMBER, as `datanet sellers open` names it");
-            };
-            let body = json!({
-                "account": named(client, account.as_deref()), "node": node, "epoch": number,
-                "score_bps": percent.saturating_mul(100),
-            });
-            let value = client.post("/v1/ratings", &body).await?;
-            client.tell_account(account.as_deref(), output).await;
-            sent(&value, output);
-        }
-    }
-    Ok(())
-}
-
-fn score(bps: &Value) -> String {
-    if bps.is_null() { "nothing counts".to_owned() } else { percent(bps, 100) }
-}
-
-fn seller(one: &Value) {
-    fields(one, &["account", "agent"]);
-    say!("score {}, by {} ratings", score(&one["score_bps"]), text(&one["ratings"]));
-    say!(
-        "{} of payments were rated: {} count, {} are its own owner's, {} may have come back to who paid",
-        money(&one["rated"]),
-        money(&one["counted"]),
-        money(&one["own"]),
-        money(&one["circular"])
-    );
-    say!(
-        "it was paid {} for answers and paid {} itself; all of this halves every ninety days",
-        money(&one["earned"]),
-        money(&one["paid"])
-    );
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,7 +187,6 @@ mod tests {
             (percent(&json!(2_550), 100), percent(&json!(155_000), 10_000)),
             ("25.50 %".into(), "15.50 %".into())
         );
-        assert_eq!((score(&Value::Null), score(&json!(10_000))), ("nothing counts".into(), "100.00 %".into()));
     }
 
     #[test]
