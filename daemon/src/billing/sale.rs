@@ -62,7 +62,7 @@ pub fn contradiction<S: StateRead>(
         return Ok(Some(format!("its depth is {}, and its deepest supplier's {deepest}", sale.depth)));
     }
     for record in records {
-        if let Some(why) = of_supplier(state, (receipt, sale), &record.receipt, settled_height)? {
+        if let Some(why) = of_supplier(state, (receipt, sale), record, settled_height)? {
             return Ok(Some(format!("supplier {}: {why}", record.id())));
         }
     }
@@ -72,9 +72,10 @@ pub fn contradiction<S: StateRead>(
 fn of_supplier<S: StateRead>(
     state: &S,
     (receipt, sale): (&Receipt, &Sale),
-    supplier: &Receipt,
+    record: &AnswerRecord,
     settled_height: u64,
 ) -> ServiceResult<Option<String>> {
+    let supplier = &record.receipt;
     if supplier.order != Some(sale.order(receipt)) {
         return Ok(Some("it was not bought for this answer".to_owned()));
     }
@@ -93,7 +94,7 @@ fn of_supplier<S: StateRead>(
     if supplier.fee == 0 && supplier.credits.is_empty() {
         return Ok(None);
     }
-    grounds::contradiction(state, supplier, settled_height)
+    grounds::contradiction(state, record, settled_height)
 }
 
 /// Why a supplier is not paid by the agent.

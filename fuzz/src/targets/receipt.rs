@@ -40,8 +40,8 @@ fn seeds() -> Vec<Vec<u8>> {
     let passage = Passage { contribution, record: 3, weight: Ppm::ONE, label: None, text_hash };
     let retrieval = AskOutput { passages: vec![passage], ..AskOutput::default() };
     let influence = vec![
-        Influence { contribution, value: 40, earned: 30 },
-        Influence { contribution: other, value: -9, earned: 5 },
+        Influence { contribution, value: 40, worth: 30 },
+        Influence { contribution: other, value: -9, worth: -5 },
     ];
     let spans = vec![SpanMatch { start: 0, end: 6, contribution, record: 1, weight: Ppm(6) }];
     let (influenced, matched) = (influence_weights(&influence), span_weights(&spans));
