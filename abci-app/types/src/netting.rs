@@ -25,9 +25,9 @@ pub const MAX_DEBTS: u64 = 1 << 17;
 /// cuts nothing.
 const FINER: i128 = 1_000;
 
-/// Whether an answer's fee is shared by the epoch, and not by itself: what was moved by a model's training data.
+/// Whether an answer's fee is shared by the epoch, and not by itself: what was moved by a model's training data, and no agent sold.
 pub fn is_netted(receipt: &Receipt) -> bool {
-    receipt.method == Method::Influence as i32
+    receipt.method == Method::Influence as i32 && receipt.sale.is_none()
 }
 
 /// What of the fees of a model's answers follows worth.
@@ -228,10 +228,10 @@ fn shares(left: &BTreeMap<(ModelId, ContributionId), Net>, model: ModelId) -> Ve
         of_model.filter(|(_, net)| net.sum > 0).map(|((_, contribution), net)| (*contribution, *net)).collect();
     let most = above.iter().map(|(_, net)| net.sum.unsigned_abs()).max().unwrap_or(0);
     // The bits beyond 64 of the largest: what that takes from the others is less than a unit of any fee.
-    let shift = (u128::BITS - most.leading_zeros()).saturating_sub(u64::BITS);
+    let shift = u128::BITS.saturating_sub(most.leading_zeros()).saturating_sub(u64::BITS);
     let share = |(contribution, net): (ContributionId, Net)| Share {
         contribution,
-        weight: u64::try_from(net.sum.unsigned_abs() >> shift).unwrap_or(u64::MAX),
+        weight: u64::try_from(net.sum.unsigned_abs().checked_shr(shift).unwrap_or(0)).unwrap_or(u64::MAX),
         left: net.sum,
         answers: net.answers,
     };

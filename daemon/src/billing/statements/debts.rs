@@ -44,8 +44,10 @@ impl Statements {
             bad: false,
             missing: true,
         };
-        let reader = self.chain.reader().map_err(|error| unread(&error))?;
-        let kept = settlement::keepers(&reader, node, of.epoch).map_err(|error| unread(&error))?;
+        let kept = {
+            let reader = self.chain.reader().map_err(|error| unread(&error))?;
+            settlement::keepers(&reader, node, of.epoch).map_err(|error| unread(&error))?
+        };
         let providers: Vec<NodeKey> =
             std::iter::once(*node).chain(kept.into_iter().map(|keeper| keeper.node)).collect();
         let fetched = timeout(PATIENCE, self.blobs.bring(blob, None, limit, &providers)).await;
