@@ -51,7 +51,8 @@ fn run(input: &[u8]) {
     // What serving does with it.
     let values: Vec<i64> =
         release.sources.iter().zip([i64::MAX, i64::MIN, 7].into_iter().cycle()).map(|(_, v)| v).collect();
-    let worth: BTreeMap<_, _> = release.contributions().zip([i64::MAX, i64::MIN].into_iter().cycle()).map(|(id, worth)| (*id, worth)).collect();
+    let worth: BTreeMap<_, _> =
+        release.contributions().zip([i64::MAX, i64::MIN].into_iter().cycle()).map(|(id, worth)| (*id, worth)).collect();
     let spread = release.spread(&values, &worth, |_| false);
     let weights: u128 = release.credits(&spread).iter().map(|credit| u128::from(credit.weight.0)).sum();
     assert!(weights <= 1_000_000, "credits beyond the whole");
