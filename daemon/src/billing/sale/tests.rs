@@ -5,7 +5,7 @@ use datanet_ledger::component::datanets::{self, Datanet};
 use datanet_ledger::component::nodes::Node;
 use datanet_ledger::state::{MemoryState, StateWrite};
 use datanet_types::receipt::{AskInput, AskOutput, Credit, Method, Supplied};
-use datanet_types::{Address, AgentId, Amount, ChannelId, ContributionId, DatanetId, Digest, NodeKey, Ppm, SigningKey};
+use datanet_types::{Address, AgentId, Amount, ChannelId, ContributionId, DatanetId, Digest, Ppm, SigningKey};
 
 use super::*;
 

@@ -131,8 +131,8 @@ mod tests {
         fn an_answer_is_as_long_as_may_be_and_a_template_without_places_is_itself(words in "\\PC{0,300}", template in "[^{]{0,300}") {
             prop_assert_eq!(fill(&template, &parts(&words)), template);
             let long = Parts { answer: words.repeat(2_000), ..Parts::default() };
-            let twice = fill("{answer}{answer}", &long);
-            prop_assert!(twice.len() <= MAX_ANSWER);
+            let filled = fill("{answer}{answer}", &long);
+            prop_assert!(filled.len() <= MAX_ANSWER);
         }
     }
 }
