@@ -118,7 +118,8 @@ impl<'a> Economy<'a> {
             washer,
             datanet,
             given,
-            assets,
+            echo,
+            model,
         })
     }
 
