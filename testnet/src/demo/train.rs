@@ -59,7 +59,7 @@ pub(super) async fn fine_tune(client: &Client, datanet: &str, data: &Dataset, ui
 }
 
 /// Follows a job to its end; gives it and the steps of its training.
-async fn follow(client: &Client, id: &str, step: &Step) -> Result<(FineTuningJob, u64)> {
+pub(super) async fn follow(client: &Client, id: &str, step: &Step) -> Result<(FineTuningJob, u64)> {
     let updates = client.job_updates(id).await?;
     let mut updates = std::pin::pin!(updates);
     let mut steps = 0;

@@ -45,6 +45,8 @@ pub(super) struct Books {
     holding: BTreeMap<String, i128>,
     /// Pay and income that was claimed, whoever's it is.
     pub(super) claimed: u128,
+    /// What datanets and models earned, by the node that paid and by asset.
+    pub(super) assets: BTreeMap<(String, String), u64>,
     /// Transactions read.
     pub(super) transactions: usize,
 }
@@ -114,7 +116,10 @@ impl Books {
                 self.comes(event, "account", What::Earned, "amount")
             }
             "income.claimed" => {
-                self.claimed += event.number("amount")?.unsigned_abs();
+                let amount = event.number("amount")?;
+                self.claimed += amount.unsigned_abs();
+                let of = (event.text("node")?.to_owned(), event.text("asset")?.to_owned());
+                *self.assets.entry(of).or_default() += u64::try_from(amount)?;
                 self.comes(event, "account", What::Income, "amount")
             }
             "income.withdrawn" => self.comes(event, "account", What::Income, "amount"),

@@ -9,7 +9,7 @@ use super::cast::Player;
 use crate::api::Client;
 use crate::data::{Contributor, Dataset, Record, to_jsonl};
 use crate::network::Network;
-use crate::scene::cli::{Cli, number, text};
+use crate::scene::cli::{Cli, number};
 use crate::scene::runner;
 use crate::scene::settled;
 
@@ -69,6 +69,21 @@ pub(super) async fn ask(clients: &[Client], datanet: &str, who: &[&Player], ques
     Ok(answers.into_iter().filter(|right| *right).count())
 }
 
+/// The same of a model that both nodes serve.
+pub(super) async fn classify(clients: &[Client], model: &str, who: &[&Player], questions: &[Record]) -> Result<usize> {
+    let answers: Vec<bool> = stream::iter(questions.iter().zip(who.iter().cycle()))
+        .map(|(question, player)| async move {
+            let client = clients.get(player.node).context("no such node")?;
+            let answer = client.classify(model, &question.text, &player.key).await;
+            let answer = answer.with_context(|| format!("{} cannot ask the model", player.name))?;
+            anyhow::Ok(Some(&answer.label) == question.label.as_ref())
+        })
+        .buffered(AT_ONCE)
+        .try_collect()
+        .await?;
+    Ok(answers.into_iter().filter(|right| *right).count())
+}
+
 /// Settles what these nodes have answered, and waits until nobody can challenge it.
 pub(super) async fn settle(clients: &[Client], nodes: &[usize]) -> Result<()> {
     try_join_all(nodes.iter().filter_map(|node| clients.get(*node)).map(runner::settle)).await.map(drop)
@@ -87,11 +102,9 @@ pub(super) async fn claim(clients: &[Client], players: &[&Player]) -> Result<u64
     Ok(total)
 }
 
-/// What an asset's claims brought, by the node that paid.
-pub(super) async fn claim_asset(cli: &Cli, asset: &str) -> Result<Vec<(String, u64)>> {
-    let claimed = cli.json(&["shares", "claim", asset]).await?;
-    let claims = claimed["claims"].as_array().cloned().unwrap_or_default();
-    claims.iter().map(|one| Ok((text(one, "node")?, number(one, "amount")?))).collect()
+/// What an asset's claims brought.
+pub(super) async fn claim_asset(cli: &Cli, asset: &str) -> Result<u64> {
+    number(&cli.json(&["shares", "claim", asset]).await?, "total")
 }
 
 /// Whoever holds shares withdraws what they have earned, once it is divided.

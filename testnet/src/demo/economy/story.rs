@@ -17,6 +17,7 @@ use super::report::{Line, Report};
 use super::svg::Flow;
 use crate::api::Client;
 use crate::data::{Contributor, Dataset, Kind, Record};
+use crate::demo::train::follow;
 use crate::network::Network;
 use crate::scene::cli::{Cli, number};
 use crate::scene::runner::{Runner, Seller, Terms, buyer, curator, knows};
@@ -30,6 +31,8 @@ const ASKED: usize = 40;
 const BOUGHT: usize = 12;
 /// What the greedy seller wants for the same.
 const DEAR: u64 = 10 * PRICE;
+/// The longest that a training may take.
+const TRAINING: std::time::Duration = std::time::Duration::from_secs(300);
 const SHARES: u64 = 1_000_000;
 const POOLED: u64 = 400_000;
 /// What agents may spend.
@@ -51,8 +54,10 @@ struct Economy<'a> {
     datanet: String,
     /// Contributions and who gave them.
     given: Vec<(String, String)>,
-    /// What assets earned, by the node that paid and by whose they are.
-    assets: BTreeMap<(String, &'static str), u64>,
+    /// The wash trader's own datanet.
+    echo: String,
+    /// The model that was trained, once it is.
+    model: Option<String>,
 }
 
 /// Starts the nodes and does everything.
@@ -74,7 +79,7 @@ pub(super) async fn tell(network: &mut Network, data: &Dataset, params: &Params,
     let heron = economy.hire_buyer().await?;
     economy.epoch(&heron, 0).await?;
     let finch = economy.curate(material).await?;
-    economy.register_base().await?;
+    economy.learn().await?;
     economy.epoch(&heron, 1).await?;
     let outcomes = economy.cheat(washed).await?;
     economy.count(params, supply, &heron, &finch, outcomes).await
@@ -99,7 +104,7 @@ impl<'a> Economy<'a> {
         let washer = enter(&clients, "washer", Part::Cheat, 0).await?;
         let datanet = market::open(&clients[0], data, DATANET, "node", PRICE).await?;
         step.done(format!("{} accounts beside those of the nodes", askers.len() + givers.len() + 3));
-        let (given, assets) = (Vec::new(), BTreeMap::new());
+        let (given, echo, model) = (Vec::new(), String::new(), None);
         Ok(Self {
             network,
             clients,
@@ -113,7 +118,8 @@ impl<'a> Economy<'a> {
             washer,
             datanet,
             given,
-            assets,
+            echo,
+            model,
         })
     }
 
@@ -129,6 +135,7 @@ impl<'a> Economy<'a> {
         let ids = try_join_all(all.iter().map(|(datanet, who, what)| market::give(&self.clients, datanet, who, what)))
             .await?;
         self.given.extend(ids.iter().cloned().zip(all.iter().map(|(_, who, _)| who.address.clone())));
+        self.echo = echo;
         step.done(format!("{} contributions accepted", ids.len()));
         for client in &self.clients {
             search(client, &self.datanet, "returns").await?;
@@ -171,13 +178,17 @@ impl<'a> Economy<'a> {
     }
 
     /// One epoch of honest trade: asked, settled, claimed.
-    async fn epoch(&mut self, heron: &Runner, number: usize) -> Result<()> {
+    async fn epoch(&self, heron: &Runner, number: usize) -> Result<()> {
         let step = self.ui.step(format!("epoch {}", number + 1));
         let from = number * (ASKED + BOUGHT);
         let questions = self.data.questions.get(from..from + ASKED + BOUGHT).context("too few questions")?;
         let (asked, bought) = questions.split_at(ASKED);
         let askers: Vec<&Player> = self.askers.iter().collect();
-        let right = market::ask(&self.clients, &self.datanet, &askers, asked).await?;
+        let (first, second) = asked.split_at(if self.model.is_some() { ASKED / 2 } else { ASKED });
+        let mut right = market::ask(&self.clients, &self.datanet, &askers, first).await?;
+        if let Some(model) = &self.model {
+            right += market::classify(&self.clients, model, &askers, second).await?;
+        }
         let before = std::fs::read_to_string(heron.at("questions.jsonl")).unwrap_or_default();
         heron.write("questions.jsonl", &(before + &lines(from, bought)))?;
         heron.run().await?;
@@ -189,35 +200,15 @@ impl<'a> Economy<'a> {
     }
 
     /// Everybody claims, and holders of shares withdraw.
-    async fn claim(&mut self) -> Result<u64> {
+    async fn claim(&self) -> Result<u64> {
         let everybody: Vec<&Player> = self.everybody().collect();
         let mut total = market::claim(&self.clients, &everybody).await?;
         let finch = self.clients[0].key("finch").await?.address;
         if self.clients[0].earnings(&finch).await?.claimable > 0 {
             total += self.clients[0].claim(&finch).await?.total;
         }
-        let cli = Cli::of(self.network, 0)?;
-        let claimed = market::claim_asset(&cli, &asset()).await?;
-        let any = !claimed.is_empty();
-        let mut book = |claims: Vec<(String, u64)>, whose: &'static str| {
-            for (node, amount) in claims {
-                total += amount;
-                *self.assets.entry((node, whose)).or_default() += amount;
-            }
-        };
-        book(claimed, "share holders");
-        for (asset, whose) in [("datanet:premium", "greedy"), ("datanet:echo-chamber", "wash trader")] {
-            book(market::claim_asset(&cli, asset).await?, whose);
-        }
-        let shown: Value = self.clients[0].get("/v1/models").await?;
-        let owned =
-            shown["data"].as_array().into_iter().flatten().any(|one| one["id"] == BASE && !one["owner"].is_null());
-        if owned {
-            book(market::claim_asset(&cli, &format!("model:{BASE}")).await?, "model's owner");
-        }
-        if any {
-            market::withdraw(self.network, &asset(), &[&self.holder, &self.operators[0]]).await?;
-        }
+        total += market::claim_asset(&Cli::of(self.network, 0)?, &asset()).await?;
+        market::withdraw(self.network, &asset(), &[&self.holder, &self.operators[0]]).await?;
         Ok(total)
     }
 
@@ -247,16 +238,24 @@ impl<'a> Economy<'a> {
         Ok(runner)
     }
 
-    /// An operator puts the embedding model on the ledger: from now on its owner is paid by answers that it found.
-    async fn register_base(&self) -> Result<()> {
-        let step = self.ui.step("a model's owner");
-        self.clients[FACE].register_model(BASE, "Apache-2.0").await?;
-        step.done(format!("{BASE} is node{FACE}'s"));
+    /// A model is trained on what was accepted, and two nodes serve it: it has an owner, who is paid from now on.
+    async fn learn(&mut self) -> Result<()> {
+        let step = self.ui.step("training a model");
+        let client = &self.clients[0];
+        let job = client.create_job(&classifier(&self.datanet)).await?;
+        let trained = tokio::time::timeout(TRAINING, follow(client, &job.id, &step)).await;
+        let (job, steps) = trained.context("the training takes too long")??;
+        let model = job.release.with_context(|| format!("{} ended as {}: {}", job.id, job.status, job.error))?;
+        for client in self.clients.iter().take(SERVING) {
+            until("the node serves the model", async || Ok(client.deploy(&model).await.map(Some)?)).await?;
+        }
+        step.done(format!("{steps} steps; {SERVING} nodes serve it"));
+        self.model = Some(model);
         Ok(())
     }
 
     /// Those who cheat, one after the other.
-    async fn cheat(&mut self, washed: &Contributor) -> Result<Vec<(Option<Player>, Outcome)>> {
+    async fn cheat(&self, washed: &Contributor) -> Result<Vec<(Option<Player>, Outcome)>> {
         let step = self.ui.step("a wash trader");
         cheats::wash(&self.clients, "echo-chamber", &self.washer, washed).await?;
         self.claim().await?;
@@ -314,7 +313,7 @@ impl<'a> Economy<'a> {
         report.cheats = self.own_cheats(&report.lines, heron)?.into_iter().chain(outcomes).collect();
         let epochs = self.epochs().await?;
         report.epochs = epochs.len();
-        report.flows = self.flows(&players, &epochs).await?;
+        report.flows = self.flows(&players, &epochs, &books).await?;
         report.check_epochs(&epochs, books.claimed);
         let counted: Value = client.get("/v1/supply").await?;
         (report.supply_after, report.minted) = (number(&counted, "supply")?, number(&counted, "minted")?);
@@ -358,6 +357,17 @@ impl<'a> Economy<'a> {
         ])
     }
 
+    /// Whose what an asset earns is.
+    fn owner(&self, asset: &str) -> (usize, &'static str) {
+        if asset.ends_with(&self.datanet) {
+            (3, "share holders")
+        } else if asset.ends_with(&self.echo) {
+            (2, "wash trader")
+        } else {
+            (4, "model's owner")
+        }
+    }
+
     /// All epochs that were settled: the node's key and the totals.
     async fn epochs(&self) -> Result<Vec<(String, EpochTotals)>> {
         let mut all = Vec::new();
@@ -372,7 +382,7 @@ impl<'a> Economy<'a> {
     }
 
     /// Who paid whom for answers.
-    async fn flows(&self, players: &[Player], epochs: &[(String, EpochTotals)]) -> Result<Vec<Flow>> {
+    async fn flows(&self, players: &[Player], epochs: &[(String, EpochTotals)], books: &Books) -> Result<Vec<Flow>> {
         let mut sums = BTreeMap::<(usize, usize, String, usize, String), u64>::new();
         let mut keys = Vec::new();
         for client in &self.clients {
@@ -404,14 +414,28 @@ impl<'a> Economy<'a> {
                 *sums.entry((1, index, node.clone(), rank, group.to_owned())).or_default() += amount;
             }
         }
-        for ((key, whose), amount) in &self.assets {
+        for ((key, asset), amount) in &books.assets {
             let (index, node) = name(key).context("income of nobody")?;
-            let rank = if *whose == "share holders" { 3 } else { 4 };
-            *sums.entry((1, index, node, rank, (*whose).to_owned())).or_default() += amount;
+            let (rank, group) = self.owner(asset);
+            *sums.entry((1, index, node, rank, group.to_owned())).or_default() += amount;
         }
         let flow = |((stage, _, from, _, to), amount)| Flow { stage, from, to, amount };
         Ok(sums.into_iter().map(flow).filter(|flow: &Flow| flow.amount > 0).collect())
     }
+}
+
+/// A small classifier with the influence of its data.
+fn classifier(datanet: &str) -> Value {
+    json!({
+        "model": BASE, "training_file": datanet, "suffix": "parts", "seed": 3,
+        "job": {
+            "task": "classify", "max_tokens": 48,
+            "lora": { "rank": 4, "alpha": 8.0, "targets": ["query", "value"], "layers": [5] },
+            "recipe": { "batch": 8, "epochs": 2, "warmup": 4 },
+            "evaluation": { "checkpoint": 2 },
+            "attribution": { "method": "influence", "curvature": "all" },
+        },
+    })
 }
 
 fn asset() -> String {

@@ -64,13 +64,13 @@ pub(super) fn draw(title: &str, flows: &[Flow]) -> String {
 }
 
 const STYLE: &str = "<style>
-text { font: 13px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #24292f }
+text { font: 13px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #24292f; stroke: #ffffff; stroke-opacity: .8; stroke-width: 3px; stroke-linejoin: round; paint-order: stroke }
 .title { font-size: 16px; font-weight: 600 }
 .head, .sum { fill: #57606a; font-size: 12px }
 path { fill-opacity: .38 }
 path:hover { fill-opacity: .7 }
 @media (prefers-color-scheme: dark) {
-  text { fill: #e6edf3 }
+  text { fill: #e6edf3; stroke: #0d1117 }
   .head, .sum { fill: #9da7b1 }
   path { fill-opacity: .5 }
 }
