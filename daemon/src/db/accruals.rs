@@ -454,6 +454,7 @@ pub(super) mod tests {
             spends: Vec::new(),
             totals: EpochTotals::default(),
             lines: vec![],
+            nets: Nets::default(),
             settled: None,
             params: 0,
         };

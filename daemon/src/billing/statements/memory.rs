@@ -260,7 +260,7 @@ fn short(reason: &str) -> String {
 mod tests {
     use super::Piece::{Index as TheIndex, Page, Whole};
     use super::*;
-    use crate::billing::statement::Statement;
+    use crate::billing::statement::{Closing, Statement};
     use crate::db::settling::Settling;
 
     fn epoch(node: u32, number: u64) -> Epoch {
