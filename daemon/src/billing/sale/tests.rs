@@ -41,7 +41,9 @@ fn ledger() -> MemoryState {
     }
     for (n, account) in [(SELLS, OWNER), (SUPPLIES, STRANGER), (FOREIGN, STRANGER)] {
         let node = key(n).node_key();
-        state.put(nodes::state_key::node(&node), &Node { node, account, ..Node::default() });
+        let mut registered = Node::default();
+        (registered.node, registered.account) = (node, account);
+        state.put(nodes::state_key::node(&node), &registered);
     }
     state.put(datanets::state_key::datanet(&DATANET), &Datanet { id: DATANET, price: PRICE, ..Datanet::default() });
     let id = ContributionId([6; 32]);
