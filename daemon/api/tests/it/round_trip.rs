@@ -254,7 +254,7 @@ fn models_and_the_jobs_that_make_them() {
     let manifest = json_of(&Release { name: "birds".into(), ..Release::default() });
     wire::<ModelDetails>(&format!(
         r#"{other},"manifest":{manifest},"gate":{{"method":"influence","lds":1,"leave_one_out":2,"pay":3,"subsets":4,"contributors":5,
-        "passed":true,"compared":[{{"method":"forward-replay","lds":1,"leave_one_out":2,"pay":3,"passed":false}}],
+        "passed":true,"compared":[{{"method":"forward-replay","lds":1,"leave_one_out":2,"pay":3,"passed":false}}],"halves":4,
         "verdict":"passed","reason":"r","why":"w"}},"lineage":[{{"model_id":"$ID","name":"m","owner":"$ADDR",
         "licence":"MIT"}}]}}"#
     ));
