@@ -123,9 +123,9 @@ async fn dishonest(node: &TestNode, honest: &AnswerRecord) {
             |r| {
                 // All to one of the two that share it.
                 let [first, second] = &mut r.output.influence[..] else { panic!("two contributions") };
-                (first.earned, second.earned) = match first.earned > second.earned {
-                    true => (0, first.earned),
-                    false => (second.earned, 0),
+                (first.worth, second.worth) = match first.worth > second.worth {
+                    true => (0, first.worth),
+                    false => (second.worth, 0),
                 };
                 let weights: std::collections::BTreeMap<_, _> =
                     datanet_types::receipt::influence_weights(&r.output.influence).into_iter().collect();
