@@ -56,6 +56,7 @@ fn settled(agency: &mut Agency, answer: &Answer, number: u64) -> ClaimItem {
         accounts: 1,
         receipts: Digest([8; 32]),
         params: 0,
+        carries: None,
     };
     let tx = agency.sign_for(of, OWNER, Action::SettleEpoch(settle), 0);
     assert_eq!(agency.run(&[tx]), [code::OK]);
