@@ -130,7 +130,9 @@ fn skills(facts: &Facts<'_>) -> ServiceResult<Vec<AgentSkill>> {
     }];
     // Datanets are answered for by the node's own model.
     let answers = facts.embedder.engine().is_ok();
-    let served = facts.x402.served(MOST)?.into_iter().filter(|one| answers || one.what != What::Datanet);
+    // Agents are named below, as the ledger names them.
+    let told = |one: &Served| one.what != What::Agent && (answers || one.what != What::Datanet);
+    let served = facts.x402.served(MOST)?.into_iter().filter(told);
     let (datanets, models): (Vec<Served>, Vec<Served>) = served.partition(|one| one.what == What::Datanet);
     skills.extend(datanets.into_iter().chain(models.into_iter().take(MOST - 1)).map(skill));
     skills.extend(sold(facts)?);
@@ -158,7 +160,7 @@ fn skill(one: Served) -> AgentSkill {
         What::Datanet => ("ask", "Ask", "POST /v1/ask, or the tool ask", "datanet"),
         What::Classifier => ("classify", "Classify by", "POST /v1/classify, or the tool classify", "model"),
         What::Decoder => ("complete", "Write by", "POST /v1/chat/completions", "model"),
-        What::Agent => ("service", "Ask the agent", "POST /v1/agents/{agent}/ask", "agent"),
+        What::Agent => ("agent", "Ask the agent", "POST /v1/agents/{agent}/ask", "agent"),
     };
     AgentSkill {
         id: format!("{verb}:{id}"),
