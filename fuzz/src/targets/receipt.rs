@@ -39,10 +39,8 @@ fn seeds() -> Vec<Vec<u8>> {
     let text_hash = Passage::hash_of("an owl");
     let passage = Passage { contribution, record: 3, weight: Ppm::ONE, label: None, text_hash };
     let retrieval = AskOutput { passages: vec![passage], ..AskOutput::default() };
-    let influence = vec![
-        Influence { contribution, value: 40, worth: 30 },
-        Influence { contribution: other, value: -9, worth: -5 },
-    ];
+    let influence =
+        vec![Influence { contribution, value: 40, worth: 30 }, Influence { contribution: other, value: -9, worth: -5 }];
     let spans = vec![SpanMatch { start: 0, end: 6, contribution, record: 1, weight: Ppm(6) }];
     let (influenced, matched) = (influence_weights(&influence), span_weights(&spans));
     vec![

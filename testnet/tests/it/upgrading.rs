@@ -65,8 +65,13 @@ fn a_network_stops_before_rules_that_it_does_not_know_and_goes_on_as_the_next_bu
                 network.kill(index).await?;
             }
             network.run_with(NEXT);
-            let agreed = network.up(|_| {}).await.context("the network does not come up as the next build")?;
-            ensure!(agreed.height >= height, "they agree at {}, before {height}", agreed.height);
+            network.up(|_| {}).await.context("the network does not come up as the next build")?;
+            for index in 0..NODES {
+                let client = node(network, index)?;
+                until("the network goes on", async || Ok((client.status().await?.height >= height).then_some(())))
+                    .await?;
+            }
+            network.agreement().await.context("after the upgrade")?;
             is_swapped(network, height)?;
             for index in 0..NODES {
                 let client = node(network, index)?;
