@@ -203,7 +203,7 @@ async fn an_agent_sells_what_it_bought_with_its_suppliers_on_the_receipt() {
     // Strangers are told the price, and what is sold.
     let run = std::fs::read_to_string(Home::new(node.home()).run_file()).unwrap();
     let public = serde_json::from_str::<RunFile>(&run).unwrap().public.unwrap();
-    let stranger = reqwest::Client::new();
+    let stranger = datanet_api::loopback::client_builder().unwrap().build().unwrap();
     let unpaid = stranger.post(format!("{public}{}", shop.path())).json(&json!({ "text": "?" })).send().await.unwrap();
     assert!(unpaid.status() == 402 && unpaid.headers().contains_key("payment-required"), "{unpaid:?}");
     let sold = stranger.get(format!("{public}/x402/discovery/resources")).send().await.unwrap().text().await.unwrap();
