@@ -76,7 +76,7 @@ async fn method_shows(node: &TestNode, answer: &AnswerRecord) {
     let proves = explained["proves"].as_str().unwrap();
     assert!(proves.ends_with("found by forward replay, which is carried along through every step of the training"));
     let people = said(node.home(), &["attribute", "latest"]);
-    for words in ["effect on the loss", "share of pay", "They differ because", "attribution by forward replay"] {
+    for words in ["expected share", "worth", "They differ because", "attribution by forward replay"] {
         assert!(people.contains(words), "{words:?}: {people}");
     }
 }
