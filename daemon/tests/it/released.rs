@@ -1,5 +1,7 @@
 //! Answers of a released model: charged, signed, settled and checked like any other, and forged ones caught.
 
+use datanet::billing::repeat::Repeated;
+use datanet_ledger::component::settlement;
 use datanet_types::Ppm;
 use datanet_types::amount::display;
 use datanet_types::receipt::AnswerRecord;
@@ -55,6 +57,8 @@ async fn a_models_answers_are_paid_by_influence_and_checked_by_anyone() {
     assert!(second.output.influence.iter().all(|influence| influence.contribution != gone));
     assert!(second.receipt.credits.iter().all(|credit| credit.contribution != gone));
     assert_eq!(second.output.influence.len(), 1);
+    node.post("/v1/epochs/settle", Value::Null).await;
+    made_again(&node, 2, Some(1)).await;
     let checked = verdict(&node, &second).await;
     assert!(matches!(checked["verdict"].as_str(), Some("match" | "within")), "{checked:#}");
     let old = verdict(&node, &first).await;
@@ -76,7 +80,7 @@ async fn method_shows(node: &TestNode, answer: &AnswerRecord) {
     let proves = explained["proves"].as_str().unwrap();
     assert!(proves.ends_with("found by forward replay, which is carried along through every step of the training"));
     let people = said(node.home(), &["attribute", "latest"]);
-    for words in ["effect on the loss", "share of pay", "They differ because", "attribution by forward replay"] {
+    for words in ["expected share", "worth", "They differ because", "attribution by forward replay"] {
         assert!(people.contains(words), "{words:?}: {people}");
     }
 }
@@ -148,9 +152,20 @@ async fn dishonest(node: &TestNode, honest: &AnswerRecord) {
     }
 }
 
+/// Whoever makes an epoch again from its receipts finds the same leaves and debts, after those of the epoch that it `carries`.
+async fn made_again(node: &TestNode, number: u64, carries: Option<u64>) {
+    let services = node.services();
+    let key = services.identity.node_key();
+    let epoch = settlement::epoch(&services.chain.reader().unwrap(), &key, number).unwrap().unwrap();
+    assert_eq!(epoch.carries.map(|carried| carried.epoch), carries);
+    let again = services.billing.repeat(&epoch).await.unwrap();
+    assert!(matches!(again, Repeated::Same(_)), "{again:?}");
+}
+
 /// Contributors by weight, the builder as owner, the base model's owner by lineage.
 async fn paid(node: &TestNode, record: &AnswerRecord) {
     node.post("/v1/epochs/settle", Value::Null).await;
+    made_again(node, 1, None).await;
     let split = record.receipt.split;
     let floor = split.lineage / 4;
     let earned = async |account: &str, role: &str| -> u64 {

@@ -381,7 +381,7 @@ struct DebtPage {
 impl Entry for Debt {
     type Place = (ModelId, ContributionId);
     const PART: Part = Part::Debts;
-    const MAX_BYTES: u64 = 2 * 36 + 11 + 3;
+    const MAX_BYTES: u64 = 2 * 36 + 11 + 2;
 
     fn place(&self) -> Self::Place {
         (self.model, self.contribution)

@@ -263,7 +263,7 @@ fn the_largest_index_and_the_longest_pages_are_within_their_bounds() {
     };
     let bytes = largest.to_bytes().len() as u64;
     assert!(bytes > MAX_INDEX_BYTES / 4 * 3 && bytes <= MAX_INDEX_BYTES, "{bytes}");
-    assert_eq!(MAX_STATEMENT_BYTES / (1 << 20), 92);
+    assert_eq!(MAX_STATEMENT_BYTES / (1 << 20), 108);
 }
 
 fn debt(n: u32) -> Debt {
@@ -331,7 +331,7 @@ fn a_statement_that_is_not_the_settled_one_is_refused() {
     refused(&bytes, "d", &epoch, "another chain");
     refused(&bytes, CHAIN, &Epoch { epoch: 2, ..epoch.clone() }, "or epoch");
     refused(b"garbage", CHAIN, &epoch, "not a statement");
-    refused(&[bytes.as_slice(), &[0x58, 1]].concat(), CHAIN, &epoch, "not canonical");
+    refused(&[bytes.as_slice(), &[0x78, 1]].concat(), CHAIN, &epoch, "not canonical");
     let other = EpochTotals { answers: 4, ..epoch.totals };
     refused(&bytes, CHAIN, &Epoch { totals: other, ..epoch.clone() }, "totals");
     let change = |change: &dyn Fn(&mut Statement)| {
