@@ -15,8 +15,7 @@ use crate::error::ServiceResult;
 use crate::x402::{Bought, MOST, Style, X402};
 
 /// Routes that sell answers.
-const SELLING: &[&str] =
-    &["/v1/ask", "/v1/classify", "/v1/chat/completions", "/v1/completions", "/v1/agents/{id}/ask"];
+const SELLING: &[&str] = &["/v1/ask", "/v1/classify", "/v1/chat/completions", "/v1/completions", "/v1/agents/{id}/ask"];
 
 /// Takes the payment that comes with a request for an answer, and says in its answer's headers what is to be paid, or was.
 pub(super) async fn pay(State(x402): State<X402>, request: Request, next: Next) -> Response {

@@ -9,10 +9,6 @@ use tokio::process::Command;
 
 use crate::network::Network;
 
-/// The commands that run agents, and those about agents on the ledger: here alone, since they move together.
-const RUNNER: &[&str] = &["agent"];
-const LEDGER: &[&str] = &["agent"];
-
 /// The command of one node.
 #[derive(Debug, Clone)]
 pub struct Cli {
@@ -77,20 +73,12 @@ impl Cli {
         Ok(())
     }
 
-    /// A command about agents on the ledger.
+    /// A command about agents, on the ledger or as programs here.
     ///
     /// # Errors
     /// See [`Self::json`].
-    pub async fn agents(&self, args: &[&str]) -> Result<Value> {
-        self.json(&[LEDGER, args].concat()).await
-    }
-
-    /// A command that runs agents, or looks at them.
-    ///
-    /// # Errors
-    /// See [`Self::json`].
-    pub async fn runner(&self, args: &[&str]) -> Result<Value> {
-        self.json(&[RUNNER, args].concat()).await
+    pub async fn agent(&self, args: &[&str]) -> Result<Value> {
+        self.json(&[&["agent"], args].concat()).await
     }
 }
 

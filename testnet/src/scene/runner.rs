@@ -91,7 +91,7 @@ impl Runner {
     /// # Errors
     /// When it fails, in its own words.
     pub async fn run(&self) -> Result<Value> {
-        self.cli.runner(&["run", &self.spec()]).await
+        self.cli.agent(&["run", &self.spec()]).await
     }
 
     /// The key with which it signs vouchers for other nodes.
@@ -99,7 +99,7 @@ impl Runner {
     /// # Errors
     /// When it has no key, in its own words.
     pub async fn voucher_key(&self) -> Result<String> {
-        text(&self.cli.runner(&["key", &self.spec()]).await?, "voucher_key")
+        text(&self.cli.agent(&["key", &self.spec()]).await?, "voucher_key")
     }
 
     /// Opens a channel from its account to another node, of which the agent itself signs away.

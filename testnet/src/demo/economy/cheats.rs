@@ -123,10 +123,10 @@ pub(super) async fn overspend(network: &Network) -> Result<(Player, Outcome)> {
     std::fs::write(&card, "{\"name\": \"spender\"}\n")?;
     let (card, funds, budget) = (card.display().to_string(), format!("{FUNDS}base"), format!("{BUDGET}base"));
     let limits = ["--card", &card, "--budget", &budget, "--per", "1h", "--funds", &funds, "--yes"];
-    let made = cli.agents(&[&["register", "spender"][..], &limits[..]].concat()).await?;
+    let made = cli.agent(&[&["register", "spender"][..], &limits[..]].concat()).await?;
     let (id, address) = (text(&made, "id")?, text(&made, "account")?);
     let key = SigningKey::from_bytes(&random()?);
-    cli.agents(&["grant", &id, &key.public_key().to_string(), "--may", "open_channel", "--budget", &budget]).await?;
+    cli.agent(&["grant", &id, &key.public_key().to_string(), "--may", "open_channel", "--budget", &budget]).await?;
     let node = client.status().await?.node_key.parse()?;
     let expires_at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs() + 3_600;
     let open = OpenChannel { node, deposit: 2 * BUDGET, expires_at, voucher_key: None };

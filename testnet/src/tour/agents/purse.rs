@@ -45,7 +45,7 @@ impl Tour {
         cli.refused(&pays("0.1DNT"), "does not speak for account").await?;
         self.grant("runner", &[]).await?;
         cli.json(&pays("0.1DNT")).await?;
-        let shown = cli.agents(&["show", &self.agent.id]).await?;
+        let shown = cli.agent(&["show", &self.agent.id]).await?;
         let left = number(&shown, "left")?;
         ensure!(left < BUDGET && number(&shown, "budget")? == BUDGET, "{shown}");
         Ok(format!(
@@ -59,7 +59,7 @@ impl Tour {
     /// Its owner ends the key that runs it, and grants it again.
     pub(super) async fn revoke_and_restore(&mut self) -> Result<String> {
         let cli = self.cli(0)?;
-        cli.agents(&["revoke", &self.agent.id, "runner", "--account", "owner"]).await?;
+        cli.agent(&["revoke", &self.agent.id, "runner", "--account", "owner"]).await?;
         cli.refused(&pays("0.1DNT"), "does not speak for account").await?;
         self.grant("runner", &[]).await?;
         cli.json(&pays("0.1DNT")).await?;
@@ -141,7 +141,7 @@ impl Tour {
         let (card, budget, funds) = (card.display().to_string(), format!("{BUDGET}base"), format!("{FUNDS}base"));
         let limits = ["--card", &card, "--budget", &budget, "--per", "1h", "--funds", &funds];
         let register = [&["register", name][..], &limits[..], &["--account", "owner", "--yes"][..]].concat();
-        let made = self.cli(0)?.agents(&register).await?;
+        let made = self.cli(0)?.agent(&register).await?;
         Ok(Agent { id: text(&made, "id")?, account: text(&made, "account")? })
     }
 
@@ -149,7 +149,7 @@ impl Tour {
     async fn grant(&self, key: &str, more: &[&str]) -> Result<()> {
         let budget = format!("{BUDGET}base");
         let args = ["grant", &self.agent.id, key, "--may", "transfer", "--budget", &budget, "--account", "owner"];
-        self.cli(0)?.agents(&[&args[..], more].concat()).await.map(drop)
+        self.cli(0)?.agent(&[&args[..], more].concat()).await.map(drop)
     }
 
     /// A key that the node has not, and that runs the agent.
