@@ -206,7 +206,7 @@ async fn an_agent_sells_what_it_bought_with_its_suppliers_on_the_receipt() {
     let stranger = datanet_api::loopback::client_builder().unwrap().build().unwrap();
     let unpaid = stranger.post(format!("{public}{}", shop.path())).json(&json!({ "text": "?" })).send().await.unwrap();
     assert!(unpaid.status() == 402 && unpaid.headers().contains_key("payment-required"), "{unpaid:?}");
-    let sold = stranger.get(format!("{public}/x402/discovery/resources")).send().await.unwrap().text().await.unwrap();
+    let sold = stranger.get(format!("{public}/.well-known/x402.json")).send().await.unwrap().text().await.unwrap();
     assert!(sold.contains(&shop.path()) && sold.contains("answers about topics"), "{sold}");
 
     let journal = shop.status();

@@ -135,7 +135,7 @@ fn classifier(datanet: &str, epochs: usize) -> Value {
             "lora": { "rank": 4, "alpha": 8.0, "targets": ["query", "value"], "layers": [5] },
             "recipe": { "batch": 8, "epochs": epochs, "warmup": 4 },
             "evaluation": { "checkpoint": 2 },
-            "attribution": { "method": "influence", "curvature": "all" },
+            "attribution": { "method": "influence", "curvature": "all", "halves": 2 },
         },
     })
 }

@@ -112,7 +112,7 @@ fn picked(values: &Rows, rows: &[usize], columns: &[usize]) -> Rows {
 
 /// All but `outside` of the numbers, as many left out below as above; none of too few that say anything.
 fn interval(mut numbers: Vec<f32>, outside: f64) -> Option<Interval> {
-    if numbers.len() < DRAWS as usize / 2 {
+    if numbers.len() < DRAWS as usize / 3 {
         return None;
     }
     numbers.sort_unstable_by(f32::total_cmp);

@@ -289,6 +289,23 @@ impl Replay {
 
 /// Magic, block size, parameters, columns, steps.
 const HEADER: usize = 8 + 4 * 8;
+/// So that a record moves a parameter by ten times the rate at most, in one step.
+const LEAST: f64 = 1e-2;
+
+impl ReplayStep<'_> {
+    /// The least square of the optimiser's divisor that is believed, by parameter: [`LEAST`] of what the batch's records have there each by itself.
+    /// Where gradients cancel to nothing (a head that is still zero, asked for each class equally often) the derivative of a step has no bound,
+    /// since the step turns round there; the step itself is never longer than the rate, whoever is missing.
+    fn least(&self) -> Vec<f64> {
+        let mut least = vec![0.0; self.mean.len()];
+        for row in self.gradients.iter() {
+            least.iter_mut().zip(row).for_each(|(sum, g)| *sum += f64::from(*g) * f64::from(*g));
+        }
+        let scale = LEAST / (self.batch.max(1) as f64).powi(2);
+        least.iter_mut().for_each(|sum| *sum *= scale);
+        least
+    }
+}
 
 /// What the element-wise update multiplies with, one number a parameter.
 struct Coefficients {
@@ -314,8 +331,10 @@ impl Coefficients {
         let [eta, k1, k2] = [step.update.eta, step.update.k1, step.update.k2].map(f64::from);
         let epsilon = f64::from(recipe.epsilon);
         // In f64: where all gradients vanish D is epsilon, whose cube leaves the range of f32 when squared again.
-        let root = |v: f32| (f64::from(v) / k2 + epsilon * epsilon).sqrt();
-        let by_v = |(m, v): (&f32, &f32)| (eta * f64::from(*m) / k1 / (2.0 * root(*v).powi(3) * k2)) as f32;
+        let root = |(v, least): (&f32, &f64)| ((f64::from(*v) / k2).max(*least) + epsilon * epsilon).sqrt();
+        let least = step.least();
+        let roots: Vec<f64> = step.v.iter().zip(&least).map(root).collect();
+        let by_v = |(m, root): (&f32, &f64)| (eta * f64::from(*m) / k1 / (2.0 * root.powi(3) * k2)) as f32;
         Self {
             keep_m: recipe.beta1,
             take_m: 1.0 - recipe.beta1,
@@ -324,8 +343,8 @@ impl Coefficients {
             direct: 1.0 / step.batch.max(1) as f32,
             curved: 1.0 / step.batch.max(1) as f32,
             take_v: step.mean.iter().map(|g| 2.0 * (1.0 - recipe.beta2) * g).collect(),
-            by_m: step.v.iter().map(|v| (eta / (k1 * root(*v))) as f32).collect(),
-            by_v: step.m.iter().zip(step.v).map(by_v).collect(),
+            by_m: roots.iter().map(|root| (eta / (k1 * root)) as f32).collect(),
+            by_v: step.m.iter().zip(&roots).map(by_v).collect(),
         }
     }
 }

@@ -429,7 +429,7 @@ fn classifier(datanet: &str) -> Value {
     json!({
         "model": BASE, "training_file": datanet, "suffix": "parts", "seed": 3,
         "job": {
-            "task": "classify", "max_tokens": 48,
+            "task": "classify", "max_tokens": 128,
             "lora": { "rank": 4, "alpha": 8.0, "targets": ["query", "value"], "layers": [5] },
             "recipe": { "batch": 8, "epochs": 2, "warmup": 4 },
             "evaluation": { "checkpoint": 2 },
