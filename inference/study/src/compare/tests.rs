@@ -52,7 +52,10 @@ fn reverse(model: &mut dyn Model, course: &Course, query: &[f32]) -> Vec<f64> {
         let mut to_g = vec![0.0; size];
         for p in 0..size {
             let (g, m, v) = (f64::from(step.g[p]), f64::from(step.m[p]), f64::from(step.v[p]));
-            let d = (v / k2 + f64::from(recipe.epsilon).powi(2)).sqrt();
+            // A record moves a parameter by ten times the rate at most.
+            let alone = step.gradients.iter().map(|row| f64::from(row[p]).powi(2)).sum::<f64>();
+            let least = 1e-2 * alone / (step.gradients.rows as f64).powi(2);
+            let d = ((v / k2).max(least) + f64::from(recipe.epsilon).powi(2)).sqrt();
             to_m[p] -= to_theta[p] * eta / (k1 * d);
             to_v[p] += to_theta[p] * eta * (m / k1) / (2.0 * d.powi(3) * k2);
             to_theta[p] *= 1.0 - eta * f64::from(recipe.weight_decay);
