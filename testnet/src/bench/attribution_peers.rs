@@ -44,8 +44,11 @@ pub(super) struct Handed<'a> {
     job: Value,
     tensors: Vec<Tensor>,
     /// The trained tensors of a checkpoint.
-    trained: Box<dyn Fn(&[f32]) -> Vec<Tensor> + 'a>,
+    trained: Trained<'a>,
 }
+
+/// The trained tensors of parameters.
+type Trained<'a> = Box<dyn Fn(&[f32]) -> Vec<Tensor> + 'a>;
 
 /// A named tensor in the order that PyTorch has it.
 struct Tensor {
