@@ -6,7 +6,7 @@
 //! 1. Only a cluster's first record is trained on ([`Clusters::representatives`]): a copy does not make the original's
 //!    influence grow, and training is the same with it or without.
 //! 2. It belongs to whoever gave that first record.
-//! 3. What earns is decided for each of them before anything is added up by identity ([`datanet_training::attribution::groups`]).
+//! 3. What pays is added up with its sign, by contribution ([`datanet_training::attribution::pay`]).
 
 use datanet_training::attribution::Rows;
 

@@ -1,5 +1,5 @@
-//! A tanh network of one hidden layer, all of whose weights are trained: A [hidden, inputs], b [hidden], C [classes,
-//! hidden], d [classes].
+//! A tanh network of one hidden layer, all of whose weights are trained: `A [hidden, inputs]`, `b [hidden]`,
+//! `C [classes, hidden]`, `d [classes]`.
 
 use std::ops::Range;
 
