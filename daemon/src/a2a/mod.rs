@@ -16,7 +16,6 @@ use crate::jcs::canonical;
 use crate::jws::{self, Detached};
 use crate::keyring::Identity;
 use crate::quoted::{LINE, clean};
-use crate::sales::Sales;
 use crate::x402::{Served, What, X402};
 
 /// Datanets that are looked at for what can be asked, and models that are named beside them.
@@ -28,7 +27,6 @@ pub(crate) struct Facts<'a> {
     pub(crate) identity: &'a Identity,
     pub(crate) embedder: &'a Embedder,
     pub(crate) x402: &'a X402,
-    pub(crate) sales: &'a Sales,
     /// The host that the caller wrote.
     pub(crate) host: &'a str,
 }
@@ -130,43 +128,28 @@ fn skills(facts: &Facts<'_>) -> ServiceResult<Vec<AgentSkill>> {
     }];
     // Datanets are answered for by the node's own model.
     let answers = facts.embedder.engine().is_ok();
-    // Agents are named below, as the ledger names them.
-    let told = |one: &Served| one.what != What::Agent && (answers || one.what != What::Datanet);
-    let served = facts.x402.served(MOST)?.into_iter().filter(told);
-    let (datanets, models): (Vec<Served>, Vec<Served>) = served.partition(|one| one.what == What::Datanet);
-    skills.extend(datanets.into_iter().chain(models.into_iter().take(MOST - 1)).map(skill));
-    skills.extend(sold(facts)?);
-    Ok(skills)
-}
-
-/// What agents sell here now.
-fn sold(facts: &Facts<'_>) -> ServiceResult<Vec<AgentSkill>> {
-    let (reader, mut skills) = (facts.chain.reader()?, Vec::new());
-    for (id, terms) in facts.sales.all().into_iter().take(MOST) {
-        let Some(agent) = agents::get(&reader, &id)? else { continue };
-        skills.push(AgentSkill {
-            id: format!("agent:{id}"),
-            name: format!("Ask {}", line(&agent.name)),
-            description: described(&terms.description, terms.price, &format!("POST /v1/agents/{id}/ask")),
-            tags: tags(&["ask", "agent"]),
-        });
-    }
+    let served = facts.x402.served(MOST)?.into_iter().filter(|one| answers || one.what != What::Datanet);
+    let (datanets, others): (Vec<Served>, Vec<Served>) = served.partition(|one| one.what == What::Datanet);
+    skills.extend(datanets.into_iter().chain(others.into_iter().take(2 * MOST - 1)).map(skill));
     Ok(skills)
 }
 
 fn skill(one: Served) -> AgentSkill {
     let Served { what, id, name, description, price } = one;
-    let (verb, says, how, tag) = match what {
-        What::Datanet => ("ask", "Ask", "POST /v1/ask, or the tool ask", "datanet"),
-        What::Classifier => ("classify", "Classify by", "POST /v1/classify, or the tool classify", "model"),
-        What::Decoder => ("complete", "Write by", "POST /v1/chat/completions", "model"),
-        What::Agent => ("agent", "Ask the agent", "POST /v1/agents/{agent}/ask", "agent"),
+    let agents = format!("POST /v1/agents/{id}/ask");
+    let (prefix, says, how, about) = match what {
+        What::Datanet => ("ask", "Ask", "POST /v1/ask, or the tool ask", ["ask", "datanet"]),
+        What::Classifier => {
+            ("classify", "Classify by", "POST /v1/classify, or the tool classify", ["classify", "model"])
+        }
+        What::Decoder => ("complete", "Write by", "POST /v1/chat/completions", ["complete", "model"]),
+        What::Agent => ("agent", "Ask", agents.as_str(), ["ask", "agent"]),
     };
     AgentSkill {
-        id: format!("{verb}:{id}"),
+        id: format!("{prefix}:{id}"),
         name: format!("{says} {}", line(&name)),
         description: described(&description, price, how),
-        tags: tags(&[verb, tag]),
+        tags: tags(&about),
     }
 }
 

@@ -11,7 +11,6 @@ use crate::chain::Chain;
 use crate::embedder::Embedder;
 use crate::error::ServiceResult;
 use crate::keyring::Identity;
-use crate::sales::Sales;
 use crate::x402::X402;
 
 /// What this node is and can do, in the words of the Agent2Agent protocol, signed with the node's key.
@@ -21,10 +20,9 @@ pub(super) async fn show(
     State(identity): State<Identity>,
     State(embedder): State<Embedder>,
     State(x402): State<X402>,
-    State(sales): State<Sales>,
     headers: HeaderMap,
 ) -> ServiceResult<Json<AgentCard>> {
     let host = host(&headers);
-    let facts = Facts { chain: &chain, identity: &identity, embedder: &embedder, x402: &x402, sales: &sales, host };
+    let facts = Facts { chain: &chain, identity: &identity, embedder: &embedder, x402: &x402, host };
     Ok(Json(a2a::card(&facts)?))
 }

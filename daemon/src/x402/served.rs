@@ -1,6 +1,6 @@
 //! What this node answers with: what is sold of it ([`super::discovery`]), and what its card says that it can ([`crate::a2a`]).
 
-use datanet_ledger::component::datanets;
+use datanet_ledger::component::{agents, datanets};
 use datanet_types::Amount;
 use datanet_types::release::Task;
 
@@ -28,7 +28,7 @@ pub(crate) enum What {
 #[derive(Debug, Clone)]
 pub(crate) struct Served {
     pub(crate) what: What,
-    /// A datanet's, a model's in hex, or an agent's address.
+    /// A datanet's, an agent's, or a model's, in hex.
     pub(crate) id: String,
     /// What its owner calls it.
     pub(crate) name: String,
@@ -64,9 +64,10 @@ impl X402 {
             let price = terms(&reader, &served.model)?.price;
             all.push(Served { what, id, name: served.model.name.clone(), description: String::new(), price });
         }
-        for (agent, terms) in self.sales.iter().flat_map(Sales::all) {
-            let (id, description) = (agent.to_string(), clean(&terms.description, LINE));
-            all.push(Served { what: What::Agent, name: id.clone(), id, description, price: terms.price });
+        for (id, terms) in self.sales.iter().flat_map(Sales::all) {
+            let Some(agent) = agents::get(&reader, &id)? else { continue };
+            let (id, description) = (id.to_string(), clean(&terms.description, LINE));
+            all.push(Served { what: What::Agent, id, name: agent.name, description, price: terms.price });
         }
         Ok(all)
     }
