@@ -210,8 +210,12 @@ pub struct Earnings {
     pub claimed: u64,
     /// Of it, claimable now.
     pub claimable: u64,
+    /// Of it, not final yet as far as the node has seen blocks.
+    pub pending: u64,
     /// For what.
     pub lines: Vec<EarningLine>,
+    /// Nodes of whose statements some could not be read.
+    pub missing: Vec<serde_json::Value>,
 }
 
 /// One reason for pay.

@@ -219,7 +219,7 @@ pub(super) enum Bench {
         #[arg(long, default_value_t = 20)]
         subsets: usize,
         /// dattri's methods on the same adapters, records and queries as well (installs PyTorch: some gigabytes)
-        #[arg(long, conflicts_with = "attacks")]
+        #[arg(long, conflicts_with_all = ["attacks", "pay"])]
         peers: bool,
         /// One JSON object a measure
         #[arg(long)]

@@ -20,6 +20,8 @@
 //! whatever the number of threads. (Another processor's matrix product may round differently: an audit compares tables
 //! from different machines within a tolerance.)
 
+use std::ops::Range;
+
 use ndarray::linalg::general_mat_mul;
 use rayon::prelude::*;
 
@@ -158,12 +160,12 @@ impl Replay {
     pub fn step(&mut self, step: ReplayStep<'_>) -> Result<(), ReplayError> {
         self.check(&step)?;
         let moved = self.along_rows(step.curvature);
-        let coefficients = Coefficients::new(&step);
+        let scalars = Scalars::new(&step);
         let columns = self.columns;
         let finite = self
             .blocks
             .par_iter_mut()
-            .map(|block| block.update(columns, &step, &moved, &coefficients))
+            .map(|block| block.update(columns, &step, &moved, &scalars))
             .reduce(|| true, |a, b| a & b);
         self.steps += 1;
         if finite { Ok(()) } else { Err(ReplayError::Diverged) }
@@ -292,31 +294,31 @@ const HEADER: usize = 8 + 4 * 8;
 /// So that a record moves a parameter by ten times the rate at most, in one step.
 const LEAST: f64 = 1e-2;
 
-impl ReplayStep<'_> {
-    /// The least square of the optimiser's divisor that is believed, by parameter: [`LEAST`] of what the batch's records have there each by itself.
-    /// Where gradients cancel to nothing (a head that is still zero, asked for each class equally often) the derivative of a step has no bound,
-    /// since the step turns round there; the step itself is never longer than the rate, whoever is missing.
-    fn least(&self) -> Vec<f64> {
-        let mut least = vec![0.0; self.mean.len()];
-        for row in self.gradients.iter() {
-            least.iter_mut().zip(row).for_each(|(sum, g)| *sum += f64::from(*g) * f64::from(*g));
-        }
-        let scale = LEAST / (self.batch.max(1) as f64).powi(2);
-        least.iter_mut().for_each(|sum| *sum *= scale);
-        least
-    }
-}
-
-/// What the element-wise update multiplies with, one number a parameter.
-struct Coefficients {
+/// What the element-wise update of all parameters multiplies with.
+struct Scalars {
     keep_m: f32,
     take_m: f32,
     keep_v: f32,
     keep_theta: f32,
-    /// 1/B, on the direct gradients.
-    direct: f32,
-    /// 1/B, on M^T M.
-    curved: f32,
+    /// 1/B, on the direct gradients and on M^T M.
+    share: f32,
+}
+
+impl Scalars {
+    fn new(step: &ReplayStep<'_>) -> Self {
+        let recipe = step.recipe;
+        Self {
+            keep_m: recipe.beta1,
+            take_m: 1.0 - recipe.beta1,
+            keep_v: recipe.beta2,
+            keep_theta: (1.0 - f64::from(step.update.eta) * f64::from(recipe.weight_decay)) as f32,
+            share: 1.0 / step.batch.max(1) as f32,
+        }
+    }
+}
+
+/// What the element-wise update multiplies with at a block's parameters, one number each.
+struct Factors {
     /// 2 (1 - b2) g
     take_v: Vec<f32>,
     /// eta / (k1 D)
@@ -325,27 +327,35 @@ struct Coefficients {
     by_v: Vec<f32>,
 }
 
-impl Coefficients {
-    fn new(step: &ReplayStep<'_>) -> Self {
-        let recipe = step.recipe;
+impl Factors {
+    fn new(step: &ReplayStep<'_>, range: Range<usize>) -> Self {
         let [eta, k1, k2] = [step.update.eta, step.update.k1, step.update.k2].map(f64::from);
-        let epsilon = f64::from(recipe.epsilon);
+        let epsilon = f64::from(step.recipe.epsilon);
         // In f64: where all gradients vanish D is epsilon, whose cube leaves the range of f32 when squared again.
-        let root = |(v, least): (&f32, &f64)| ((f64::from(*v) / k2).max(*least) + epsilon * epsilon).sqrt();
-        let least = step.least();
-        let roots: Vec<f64> = step.v.iter().zip(&least).map(root).collect();
+        let root = |(v, least): (&f32, f64)| ((f64::from(*v) / k2).max(least) + epsilon * epsilon).sqrt();
+        let roots: Vec<f64> = step.v[range.clone()].iter().zip(step.least(range.clone())).map(root).collect();
         let by_v = |(m, root): (&f32, &f64)| (eta * f64::from(*m) / k1 / (2.0 * root.powi(3) * k2)) as f32;
+        let beta2 = step.recipe.beta2;
         Self {
-            keep_m: recipe.beta1,
-            take_m: 1.0 - recipe.beta1,
-            keep_v: recipe.beta2,
-            keep_theta: (1.0 - eta * f64::from(recipe.weight_decay)) as f32,
-            direct: 1.0 / step.batch.max(1) as f32,
-            curved: 1.0 / step.batch.max(1) as f32,
-            take_v: step.mean.iter().map(|g| 2.0 * (1.0 - recipe.beta2) * g).collect(),
+            take_v: step.mean[range.clone()].iter().map(|g| 2.0 * (1.0 - beta2) * g).collect(),
             by_m: roots.iter().map(|root| (eta / (k1 * root)) as f32).collect(),
-            by_v: step.m.iter().zip(&roots).map(by_v).collect(),
+            by_v: step.m[range].iter().zip(&roots).map(by_v).collect(),
         }
+    }
+}
+
+impl ReplayStep<'_> {
+    /// The least square of the optimiser's divisor that is believed, by parameter: [`LEAST`] of what the batch's records have there each by itself.
+    /// Where gradients cancel to nothing (a head that is still zero, asked for each class equally often) the derivative of a step has no bound,
+    /// since the step turns round there; the step itself is never longer than the rate, whoever is missing.
+    fn least(&self, range: Range<usize>) -> Vec<f64> {
+        let mut least = vec![0.0; range.len()];
+        for row in self.gradients.iter() {
+            least.iter_mut().zip(&row[range.clone()]).for_each(|(sum, g)| *sum += f64::from(*g) * f64::from(*g));
+        }
+        let scale = LEAST / (self.batch.max(1) as f64).powi(2);
+        least.iter_mut().for_each(|sum| *sum *= scale);
+        least
     }
 }
 
@@ -370,45 +380,38 @@ impl Block {
     }
 
     /// One step at these parameters; whether every number is still finite.
-    fn update(&mut self, columns: usize, step: &ReplayStep<'_>, moved: &[f32], by: &Coefficients) -> bool {
+    fn update(&mut self, columns: usize, step: &ReplayStep<'_>, moved: &[f32], by: &Scalars) -> bool {
         let range = self.start..self.start + self.width;
         let mut dg = vec![0.0; columns * self.width];
         if step.curvature.rows > 0 && columns > 0 {
             let rows = step.curvature.view();
             let rows = rows.slice(ndarray::s![.., range.clone()]);
             let moved = matrix(moved, columns, step.curvature.rows);
-            general_mat_mul(by.curved, &moved, &rows, 0.0, &mut matrix_mut(&mut dg, columns, self.width));
+            general_mat_mul(by.share, &moved, &rows, 0.0, &mut matrix_mut(&mut dg, columns, self.width));
         }
         for (record, column) in step.columns.iter().enumerate() {
             let Some(column) = column else { continue };
             let own = &mut dg[column * self.width..(column + 1) * self.width];
-            own.iter_mut().zip(&step.gradients.row(record)[range.clone()]).for_each(|(dg, g)| *dg += by.direct * g);
+            own.iter_mut().zip(&step.gradients.row(record)[range.clone()]).for_each(|(dg, g)| *dg += by.share * g);
         }
-        let (take_v, by_m, by_v) = (&by.take_v[range.clone()], &by.by_m[range.clone()], &by.by_v[range]);
+        let factors = Factors::new(step, range);
         let mut finite = true;
         for (column, dg) in dg.chunks_exact(self.width.max(1)).enumerate() {
             let at = column * self.width..(column + 1) * self.width;
             let (theta, m, v) = (&mut self.theta[at.clone()], &mut self.m[at.clone()], &mut self.v[at]);
-            finite &= by.apply(dg, [take_v, by_m, by_v], theta, m, v);
+            finite &= by.apply(dg, &factors, theta, m, v);
         }
         finite
     }
 }
 
-impl Coefficients {
+impl Scalars {
     /// The element-wise part for one column in one block, in one pass that the compiler vectorises.
-    fn apply(
-        &self,
-        dg: &[f32],
-        [take_v, by_m, by_v]: [&[f32]; 3],
-        theta: &mut [f32],
-        m: &mut [f32],
-        v: &mut [f32],
-    ) -> bool {
+    fn apply(&self, dg: &[f32], factors: &Factors, theta: &mut [f32], m: &mut [f32], v: &mut [f32]) -> bool {
         let mut finite = 0.0f32;
-        let coefficients = take_v.iter().zip(by_m).zip(by_v);
+        let factors = factors.take_v.iter().zip(&factors.by_m).zip(&factors.by_v);
         let state = theta.iter_mut().zip(m).zip(v);
-        for (((theta, m), v), (dg, ((take_v, by_m), by_v))) in state.zip(dg.iter().zip(coefficients)) {
+        for (((theta, m), v), (dg, ((take_v, by_m), by_v))) in state.zip(dg.iter().zip(factors)) {
             *m = self.keep_m * *m + self.take_m * dg;
             *v = self.keep_v * *v + take_v * dg;
             *theta = self.keep_theta * *theta - by_m * *m + by_v * *v;

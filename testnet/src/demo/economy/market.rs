@@ -6,12 +6,11 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
 use super::cast::Player;
-use crate::api::Client;
+use crate::api::{Client, Earnings};
 use crate::data::{Contributor, Dataset, Record, to_jsonl};
 use crate::network::Network;
 use crate::scene::cli::{Cli, number};
-use crate::scene::runner;
-use crate::scene::settled;
+use crate::scene::{runner, settled, until};
 
 /// What an answer costs, in base units.
 pub(super) const PRICE: u64 = 50_000;
@@ -94,12 +93,23 @@ pub(super) async fn claim(clients: &[Client], players: &[&Player]) -> Result<u64
     let mut total = 0;
     for player in players {
         let client = clients.get(player.node).context("no such node")?;
-        if client.earnings(&player.address).await?.claimable > 0 {
+        if all_earned(client, player).await?.claimable > 0 {
             total +=
                 client.claim(&player.address).await.with_context(|| format!("{} cannot claim", player.name))?.total;
         }
     }
     Ok(total)
+}
+
+/// What somebody has earned, once his node has it all: an epoch is final for one node a block before it is for another.
+pub(super) async fn all_earned(client: &Client, player: &Player) -> Result<Earnings> {
+    let whole = async || {
+        let earned = client.earnings(&player.address).await?;
+        Ok((earned.pending == 0 && earned.missing.is_empty()).then_some(earned))
+    };
+    until("the node sees that every epoch is final", whole)
+        .await
+        .with_context(|| format!("{} cannot see what it has earned", player.name))
 }
 
 /// What an asset's claims brought.

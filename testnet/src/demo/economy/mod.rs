@@ -4,6 +4,7 @@
 mod books;
 mod cast;
 mod cheats;
+mod counting;
 mod market;
 mod report;
 mod story;

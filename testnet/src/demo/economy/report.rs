@@ -92,6 +92,13 @@ impl Report {
         }
     }
 
+    /// Somebody has claimed all that he earned.
+    pub(super) fn check_claimed(&mut self, who: &str, left: u64) {
+        if left > 0 {
+            self.problems.push(format!("{who} did not claim {left}"));
+        }
+    }
+
     /// Accounts have what the blocks say, the supply is what it was, and who cheats has no more than before.
     pub(super) fn check(&mut self) {
         for line in self.lines.iter().filter(|line| line.part != Part::Operator) {
