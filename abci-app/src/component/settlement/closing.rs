@@ -134,6 +134,7 @@ pub(in crate::component) fn void<S: StateWrite>(
     epoch.set_status(Status::Void);
     epoch.final_at = block.seconds();
     close(state, epoch, params)?;
+    super::carry_past(state, epoch)?;
     let event = Event::new("epoch.void").with("node", node).with("epoch", number);
     Ok(event.with("refunded", epoch.totals.fees))
 }

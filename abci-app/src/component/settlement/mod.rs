@@ -203,13 +203,17 @@ pub struct Settlement {
     /// Base units claimed from them.
     #[prost(uint64, tag = "5")]
     pub claimed: Amount,
+    /// Where the latest epoch is void, the newest before it that is not, of those that it and they began with; absent otherwise.
+    #[prost(message, optional, tag = "6")]
+    pub before: Option<Carried>,
 }
 
 impl Settlement {
-    /// Whose debts the next epoch begins with: those of the latest, or where that is void, those that it began with itself.
+    /// Whose debts the next epoch begins with: those of the latest, or where that is void, those that it began with itself. Where the one that it
+    /// began with is void by now, too, the same is so of that one: what was found false is nothing to go on with.
     pub fn carried(&self) -> Option<Carried> {
         match self.latest.status() {
-            Status::Void => self.latest.carries,
+            Status::Void => self.before,
             Status::Open | Status::Audited | Status::Final => {
                 Some(Carried { epoch: self.latest.epoch, statement: self.latest.statement })
             }
@@ -274,6 +278,30 @@ pub fn epochs<S: StateRead>(
     let after = after.map(|number| state_key::epoch(node, number));
     let entries = state.list(&state_key::epochs(node), after.as_deref(), limit)?;
     Ok(entries.into_iter().map(|(_, epoch)| epoch).collect())
+}
+
+/// An epoch is void: nothing is carried on from it.
+fn carry_past<S: StateWrite>(state: &mut S, void: &Epoch) -> Result<(), StateError> {
+    let Some(mut settlement) = get(state, &void.node)? else { return Ok(()) };
+    let is_latest = settlement.latest.epoch == void.epoch;
+    if is_latest || settlement.before.is_some_and(|before| before.epoch == void.epoch) {
+        settlement.before = not_void(state, void)?;
+        put(state, &settlement);
+    }
+    Ok(())
+}
+
+/// The newest epoch that is not void of those that a void one began with, one after the other. Each is passed once: what is settled next begins
+/// with the one that is found. One that is forgotten was final, or void long before the other could be.
+fn not_void<S: StateRead>(state: &S, void: &Epoch) -> Result<Option<Carried>, StateError> {
+    let mut carried = void.carries;
+    while let Some(named) = carried {
+        match epoch(state, &void.node, named.epoch)? {
+            Some(before) if before.status() == Status::Void => carried = before.carries,
+            _ => break,
+        }
+    }
+    Ok(carried)
 }
 
 fn put<S: StateWrite>(state: &mut S, settlement: &Settlement) {

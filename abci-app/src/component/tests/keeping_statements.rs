@@ -1,5 +1,6 @@
 //! An epoch is paid once others keep its statement, and void where too few do.
 
+use datanet_types::ChannelId;
 use datanet_types::action::{AttestStatement, ChallengeEpoch, Finding, SettleEpoch, role};
 use datanet_types::amount::DNT;
 use datanet_types::epoch::EpochLeaf;
@@ -249,6 +250,12 @@ fn those_who_keep_the_statement_of_an_epoch_whose_receipts_are_nowhere_have_done
     }
 }
 
+/// Epoch `number` of person 0's node, all of whose money is of one channel.
+fn following(channel: ChannelId, number: u64, carries: Option<u64>) -> SettleEpoch {
+    let vouchers = vec![voucher(12, channel, number * FEES)];
+    SettleEpoch { carries, ..settle(number, FEES, &leaves(&[(11, FEES / 4 * 3)]), vouchers) }
+}
+
 #[test]
 fn an_epoch_carries_the_debts_of_the_newest_that_was_not_void() {
     let mut chain = world(2);
@@ -257,13 +264,7 @@ fn an_epoch_carries_the_debts_of_the_newest_that_was_not_void() {
         let epoch = settlement::epoch(&chain.state, &node(0), number).unwrap().unwrap();
         epoch.carries.map(|carried| carried.epoch)
     };
-    let next = |number: u64, carries| {
-        let promised = number * FEES;
-        SettleEpoch {
-            carries,
-            ..settle(number, FEES, &leaves(&[(11, FEES / 4 * 3)]), vec![voucher(12, channel, promised)])
-        }
-    };
+    let next = |number, carries| following(channel, number, carries);
     chain.refused(0, next(1, Some(1)), code::EPOCH_ORDER, "it is those of epoch 0");
     chain.act(0, next(1, Some(0)));
     assert_eq!(carried(&chain, 1), None, "a first epoch has no debts");
@@ -281,4 +282,24 @@ fn an_epoch_carries_the_debts_of_the_newest_that_was_not_void() {
     chain.refused(0, next(3, Some(2)), code::EPOCH_ORDER, "it is those of epoch 1");
     chain.act(0, next(3, Some(1)));
     assert_eq!(carried(&chain, 3), Some(1), "a void epoch's debts are those that it began with");
+}
+
+#[test]
+fn nothing_is_carried_on_from_a_void_epoch_in_whichever_order_they_fall() {
+    for order in [[1, 2, 3], [3, 2, 1], [2, 1, 3], [1, 3, 2]] {
+        let mut chain = world(0);
+        let channel = open(&mut chain, 12);
+        for number in 1..=3 {
+            chain.act(0, following(channel, number, Some(number - 1)));
+        }
+        for number in order {
+            let mut epoch = settlement::epoch(&chain.state, &node(0), number).unwrap().unwrap();
+            let block = chain.block.clone();
+            settlement::void(&mut chain.state, &block, &mut epoch, &params()).unwrap();
+        }
+        chain.refused(0, following(channel, 4, Some(1)), code::EPOCH_ORDER, "it is those of epoch 0");
+        chain.act(0, following(channel, 4, Some(0)));
+        let carried = settlement::get(&chain.state, &node(0)).unwrap().unwrap().carried();
+        assert_eq!(carried.map(|carried| carried.epoch), Some(4), "{order:?}");
+    }
 }

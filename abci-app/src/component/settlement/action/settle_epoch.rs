@@ -237,6 +237,7 @@ fn record<S: StateWrite>(state: &mut S, epoch: &Epoch, former: Option<Settlement
         latest: epoch.clone(),
         answers: former.answers.saturating_add(epoch.totals.answers),
         fees: former.fees.saturating_add(epoch.totals.fees),
+        before: None,
         ..former
     };
     settlement::put(state, &settlement);
