@@ -196,7 +196,8 @@ fn chain_serving(reader: &LedgerReader, said: &mut Said) {
         let keepers = settlement::keepers(reader, &epoch.node, epoch.epoch).unwrap();
         let keepers: Vec<_> = keepers.iter().map(|keeper| (keeper.node, keeper.account)).collect();
         let kept = (epoch.quorum, epoch.attest_by, keepers);
-        say(said, format!("epoch {place}"), (epoch.status(), epoch.challenges, times, left, kept));
+        let carries = epoch.carries.map_or(0, |carried| carried.epoch);
+        say(said, format!("epoch {place}"), (epoch.status(), epoch.challenges, times, left, kept, carries));
     }
     for (place, audit) in records::<audits::Audit>(reader, "audits/epoch/") {
         let over = !matches!(audit.phase(), audits::Phase::Draw | audits::Phase::Commit | audits::Phase::Reveal);
@@ -230,7 +231,8 @@ fn told_serving(model: &Model, said: &mut Said) {
         };
         let times = (epoch.height, epoch.final_at, epoch.lapses_at);
         let kept = (epoch.quorum, epoch.attest_by, epoch.keepers.clone());
-        say(said, format!("epoch {node}/{number:020}"), (status, epoch.challenges, times, epoch.left, kept));
+        let told = (status, epoch.challenges, times, epoch.left, kept, epoch.carries);
+        say(said, format!("epoch {node}/{number:020}"), told);
     }
     for ((node, number), audit) in &model.serving.audits {
         let over = audit.phase == told_audits::Phase::Over;

@@ -41,6 +41,8 @@ pub struct Epoch {
     pub quorum: u32,
     pub attest_by: u64,
     pub keepers: Vec<(NodeKey, Address)>,
+    /// The epoch whose debts it begins with; 0 is none.
+    pub carries: u64,
 }
 
 impl Epoch {
@@ -101,6 +103,8 @@ impl Model {
         let stake = self.node_of(&action.node, role::SERVING, who)?.stake;
         let number = self.serving.last.get(&action.node).copied().unwrap_or(0) + 1;
         ensure(action.epoch == number, "not the next epoch")?;
+        let carries = self.carried(&action.node);
+        ensure(action.carries.is_none_or(|said| said == carries), "another epoch's debts")?;
         let (version, until) = self.rules.version(action.params).ok_or("no such version")?;
         let (accrued, rules) = (version.params.clone(), self.rules.now().clone());
         ensure(action.totals.answers * accrued.min_price <= action.totals.fees, "too cheap")?;
@@ -143,9 +147,11 @@ impl Model {
             quorum,
             attest_by: if quorum > 0 { final_at + rules.statement_seconds } else { 0 },
             keepers: Vec::new(),
+            carries,
         };
         self.traded(who, &epoch.paid);
         self.serving.last.insert(action.node, number);
+        self.serving.carried.insert(action.node, number);
         self.serving.epochs.insert((action.node, number), epoch);
         Ok(())
     }
@@ -204,6 +210,18 @@ impl Model {
         for (payer, amount) in paid {
             self.release(held(node, number), user(&payer), amount);
         }
+        if self.carried(node) == number {
+            let mut carried = number;
+            while let Some(void) = self.serving.epochs.get(&(*node, carried)).filter(|one| one.status == Status::Void) {
+                carried = void.carries;
+            }
+            self.serving.carried.insert(*node, carried);
+        }
+    }
+
+    /// Whose debts a node's next epoch begins with; 0 is nobody's.
+    pub fn carried(&self, node: &NodeKey) -> u64 {
+        self.serving.carried.get(node).copied().unwrap_or(0)
     }
 
     pub fn claim(&mut self, action: &Claim) -> Done {

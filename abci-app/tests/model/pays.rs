@@ -121,6 +121,7 @@ impl World {
         self.leaves.insert(root, earned);
         self.receipts.insert(receipts_root, receipts);
         let params = self.version(step);
+        let carried = self.model.carried(&node) + u64::from(wrong == Some(9));
         let who = if wrong == Some(8) { step.person() } else { operator };
         let settle = SettleEpoch {
             node,
@@ -132,7 +133,7 @@ impl World {
             accounts,
             receipts: receipts_root,
             params,
-            carries: None,
+            carries: (!step.who.is_multiple_of(4)).then_some(carried),
         };
         (settle.receipts != Digest::ZERO).then_some((who, Action::SettleEpoch(settle)))
     }

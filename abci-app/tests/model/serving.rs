@@ -37,6 +37,8 @@ pub struct Serving {
     pub channels: BTreeMap<ChannelId, Channel>,
     /// A node's last epoch.
     pub last: BTreeMap<NodeKey, u64>,
+    /// Whose debts its next epoch begins with.
+    pub carried: BTreeMap<NodeKey, u64>,
     pub epochs: BTreeMap<(NodeKey, u64), Epoch>,
     pub audits: BTreeMap<(NodeKey, u64), Audit>,
 }
