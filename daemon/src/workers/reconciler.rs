@@ -7,8 +7,9 @@ use datanet_api::epochs::EpochId;
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_ledger::component::settlement;
+use datanet_ledger::state::{StateError, StateRead};
 use datanet_p2p::{Tag, TagKind};
-use datanet_types::{BlobHash, ContributionId};
+use datanet_types::{BlobHash, ContributionId, NodeKey};
 use tokio_util::sync::CancellationToken;
 
 use crate::billing::witness::{is_wanted, of_epoch};
@@ -140,6 +141,10 @@ impl Reconciler {
             TagKind::Release | TagKind::ReleaseFile => self.models.wanted_releases().await?,
             _ => Default::default(),
         };
+        let statements = match kind {
+            TagKind::Statement | TagKind::StatementPage => self.own_statements(&reader)?,
+            _ => BTreeSet::new(),
+        };
         let reason = |(tag, blob): (Tag, BlobHash)| {
             let reason = match kind {
                 TagKind::Contribution => match contribution(&reader, &tag)? {
@@ -158,14 +163,7 @@ impl Reconciler {
                     Err(_) => Reason::Never,
                 },
                 TagKind::Statement | TagKind::StatementPage => match of_epoch(&tag).parse() {
-                    Ok(epoch) => {
-                        let settling = self.db.settling()?.is_some_and(|settling| settling.epoch == epoch);
-                        let node = self.identity.node_key();
-                        let settled = settlement::epoch(&reader, &node, epoch)?.is_some();
-                        // Its debts are carried on, however long it is forgotten.
-                        let carried = settlement::get(&reader, &node)?.and_then(|settled| settled.carried());
-                        Reason::seen(settling || settled || carried.is_some_and(|carried| carried.epoch == epoch))
-                    }
+                    Ok(epoch) => Reason::seen(statements.contains(&epoch)),
                     Err(_) => Reason::Never,
                 },
                 TagKind::Witnessed | TagKind::WitnessedPage => match of_epoch(&tag).parse::<EpochId>() {
@@ -180,11 +178,58 @@ impl Reconciler {
         };
         kept.into_iter().map(reason).collect()
     }
+
+    /// The epochs of this node whose statements are wanted, the one that is being settled among them.
+    fn own_statements(&self, reader: &LedgerReader) -> ServiceResult<BTreeSet<u64>> {
+        let mut wanted = with_debts(reader, &self.identity.node_key())?;
+        wanted.extend(self.db.settling()?.map(|settling| settling.epoch));
+        Ok(wanted)
+    }
+}
+
+/// The epochs of a node that are on the ledger, and those whose debts any of them, or the next one, begins with: auditors ask for these, too, however
+/// long the ledger has forgotten them.
+fn with_debts<S: StateRead>(state: &S, node: &NodeKey) -> Result<BTreeSet<u64>, StateError> {
+    let mut wanted = BTreeSet::new();
+    for epoch in settlement::epochs(state, node, None, usize::MAX)? {
+        wanted.insert(epoch.epoch);
+        wanted.extend(epoch.carries.map(|carried| carried.epoch));
+    }
+    let next = settlement::get(state, node)?.and_then(|settled| settled.carried());
+    wanted.extend(next.map(|carried| carried.epoch));
+    Ok(wanted)
 }
 
 fn contribution(reader: &LedgerReader, tag: &Tag) -> ServiceResult<Option<Contribution>> {
     match tag.id().parse::<ContributionId>() {
         Ok(id) => Ok(contributions::get(reader, &id)?),
         Err(_) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datanet_ledger::component::settlement::{Carried, Epoch, Settlement, state_key};
+    use datanet_ledger::state::{MemoryState, StateWrite};
+
+    #[test]
+    fn a_statement_is_wanted_as_long_as_an_epoch_that_can_be_audited_begins_with_its_debts() {
+        let (mut state, node) = (MemoryState::default(), NodeKey([1; 32]));
+        let wanted = |state: &MemoryState| with_debts(state, &node).unwrap().into_iter().collect::<Vec<_>>();
+        assert!(wanted(&state).is_empty());
+        // The fourth is long forgotten, the fifth was void, and the sixth is open.
+        let carries = Some(Carried { epoch: 4, statement: BlobHash([4; 32]) });
+        let latest = Epoch { node, epoch: 6, carries, ..Epoch::default() };
+        state.put(state_key::epoch(&node, 6), &latest);
+        let mut settled = Settlement { latest, ..Settlement::default() };
+        state.put(state_key::settlement(&node), &settled);
+        assert_eq!(wanted(&state), [4, 6]);
+        // That is void and forgotten, too.
+        state.delete(state_key::epoch(&node, 6));
+        settled.latest.set_status(settlement::Status::Void);
+        settled.before = carries;
+        state.put(state_key::settlement(&node), &settled);
+        assert_eq!(wanted(&state), [4]);
     }
 }
