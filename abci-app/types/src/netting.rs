@@ -10,6 +10,7 @@
 //! Sums are linear in records, so that names change nothing of them; the positive part is not, and is taken as late as there is a payout. All of it is
 //! whole numbers that saturate, and follows from receipts and debts alone: the serving node, auditors and keepers find the same.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,8 @@ use crate::amount::Amount;
 use crate::receipt::{Influence, Method, Receipt};
 use crate::{ContributionId, DatanetId, ModelId};
 
-/// Most debts that an epoch leaves: 128 pages of its statement.
+/// Most debts that an epoch leaves: 128 pages of its statement. Of more, the least are forgiven: those of a model that nobody asks any more are
+/// never paid off, and a node with too many could not settle.
 pub const MAX_DEBTS: u64 = 1 << 17;
 
 /// Parts of a sum that make one of a debt: sums are in billionths, debts in millionths. What is left over is owed too, so that who settles often
@@ -217,8 +219,19 @@ impl Nets {
             contribution: *contribution,
             amount: u64::try_from(net.sum.unsigned_abs().div_ceil(FINER.unsigned_abs())).unwrap_or(u64::MAX),
         });
-        Netted { shared: shared.collect(), debts: owed.collect() }
+        Netted { shared: shared.collect(), debts: greatest(owed.collect(), MAX_DEBTS) }
     }
+}
+
+/// The debts, which are ordered; of more than `most`, the greatest, and of equal ones the first.
+fn greatest(mut debts: Vec<Debt>, most: u64) -> Vec<Debt> {
+    let place = |debt: &Debt| (debt.model, debt.contribution);
+    if debts.len() as u64 > most {
+        debts.sort_unstable_by_key(|debt| (Reverse(debt.amount), place(debt)));
+        debts.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+        debts.sort_unstable_by_key(place);
+    }
+    debts
 }
 
 /// Those of a model that are above zero, with weights of 64 bits in their proportion.

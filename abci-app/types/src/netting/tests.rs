@@ -86,6 +86,29 @@ fn a_debt_is_of_one_model_and_stays_while_that_does_not_answer() {
 }
 
 #[test]
+fn of_more_debts_than_a_statement_lists_the_least_are_forgiven() {
+    let debts: Vec<Debt> = [9, 1, 5, 5, 5]
+        .into_iter()
+        .zip(1..)
+        .map(|(amount, n)| Debt { model: MODEL, contribution: id(n), amount })
+        .collect();
+    let kept = |most| greatest(debts.clone(), most).iter().map(|debt| debt.contribution.0[0]).collect::<Vec<_>>();
+    assert_eq!((kept(5), kept(4), kept(3), kept(1)), (vec![1, 2, 3, 4, 5], vec![1, 3, 4, 5], vec![1, 3, 4], vec![1]));
+
+    let numbered = |n: u32| {
+        let mut id = [0; 32];
+        id[..4].copy_from_slice(&n.to_be_bytes());
+        ContributionId(id)
+    };
+    let most = u32::try_from(MAX_DEBTS).unwrap();
+    let before: Vec<Debt> = (0..most)
+        .map(|n| Debt { model: ModelId([1; 32]), contribution: numbered(n), amount: u64::from(n) + 2 })
+        .collect();
+    let after = epoch(&[(1_000, vec![-1])]).net(&before).debts;
+    assert_eq!(after, before, "a debt of one is the least");
+}
+
+#[test]
 fn where_nothing_is_left_above_zero_nobody_shares_the_pot() {
     let netted = epoch(&[(1_000, vec![-5, 0])]).net(&[]);
     assert_eq!((netted.shared.len(), netted.shared[0].shares.len(), netted.shared[0].pot.sum()), (1, 0, 700));
