@@ -66,10 +66,9 @@ impl Prepared {
         let paid = attributed.then(|| paid(data, parameters));
         let followed = job.attribution.method == Method::Influence;
         let following = belonging.as_ref().filter(|_| followed).map(|belonging| following(job, data, belonging));
-        // What is followed at one time: either the whole run or one half.
         let columns = following.as_ref().map_or(0, |following| following.columns);
         let halves = paid.as_ref().filter(|_| followed).map_or(0, |paid| paid.names.len());
-        check_memory(setup, parameters, columns.max(halves))?;
+        check_memory(setup, parameters, (columns, halves))?;
         network.load_data(data)?;
         let start = network.layout().initial(job.recipe.seed);
         let base = match &decoder {
@@ -109,10 +108,23 @@ pub fn parameter_bytes(parameters: u64) -> u64 {
     parameters.saturating_mul(COPIES * size_of::<f32>() as u64)
 }
 
-fn check_memory(setup: &Setup<'_>, parameters: usize, columns: usize) -> Result<(), TrainError> {
+fn check_memory(setup: &Setup<'_>, parameters: usize, (columns, halves): (usize, usize)) -> Result<(), TrainError> {
     let Some(limit) = setup.memory else { return Ok(()) };
-    let needed = parameter_bytes(parameters as u64).saturating_add(Replay::memory(parameters, columns) as u64);
+    let stops_early = setup.job.evaluation.early_stop > 0;
+    let needed =
+        parameter_bytes(parameters as u64)
+            .saturating_add(followed_bytes(parameters, (columns, halves), stops_early) as u64);
+    let columns = columns.max(halves);
     if needed > limit { Err(TrainError::TooLarge { parameters, columns, needed, limit }) } else { Ok(()) }
+}
+
+/// What is followed at one time: the whole run; or one half, beside the sum of those before and the table of the whole run. Where it may stop early,
+/// what was followed to the best parameters stays, too.
+fn followed_bytes(parameters: usize, (columns, halves): (usize, usize), stops_early: bool) -> usize {
+    let replay = |columns| Replay::memory(parameters, columns).saturating_mul(if stops_early { 2 } else { 1 });
+    let sum = parameters.saturating_mul(halves).saturating_mul(size_of::<f32>());
+    let table = parameters.saturating_mul(columns).saturating_mul(size_of::<u16>());
+    replay(columns).max(replay(halves).saturating_add(sum).saturating_add(table))
 }
 
 /// What the network of adapters over a base is made from.
@@ -185,4 +197,18 @@ pub(crate) fn halves_folder(folder: &Path, half: usize) -> PathBuf {
 /// Where a run's checkpoints lie.
 pub(crate) fn checkpoint_folder(folder: &Path) -> PathBuf {
     folder.join("checkpoints")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_followed_in_halves_lies_beside_their_sum_and_the_table_of_the_whole_run() {
+        // 12 bytes a number that is followed, 4 of a sum, 2 of a table.
+        assert_eq!(followed_bytes(10, (100, 8), false), 12 * 1_000);
+        assert_eq!(followed_bytes(10, (100, 100), false), (12 + 4 + 2) * 1_000);
+        assert_eq!(followed_bytes(10, (100, 100), true), (24 + 4 + 2) * 1_000);
+        assert_eq!(followed_bytes(usize::MAX, (2, 2), true), usize::MAX);
+    }
 }

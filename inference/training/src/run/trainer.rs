@@ -148,6 +148,8 @@ impl<'a> Trainer<'a> {
         self.state.held_out.push((step, loss));
         if rhythm.patience > 0 && self.state.best.as_ref().is_none_or(|best| loss < best.loss) {
             self.state.best = Some(Best { step, loss, theta: self.state.theta.clone() });
+            // One at a time: each is as large as all else together.
+            self.best_replay = None;
             self.best_replay = self.replay.clone();
         }
         Ok(Some(loss))
