@@ -14,6 +14,9 @@ use crate::random::Stream;
 /// Draws behind an interval.
 const DRAWS: u64 = 1_000;
 
+/// Retrainings that a figure with an interval rests on at least: of two, every draw with a rank has the same two, so that only answers would vary.
+const RETRAININGS: usize = 3;
+
 /// The part of the draws that lies outside an interval.
 const OUTSIDE: f64 = 0.05;
 
@@ -55,9 +58,14 @@ impl Predicted {
     pub fn intervals(&self, ground: &Ground, seed: u64) -> Intervals {
         let draws: Vec<Faithfulness> =
             (0..DRAWS).into_par_iter().map(|draw| Draw::new(ground, seed, draw).of(self, ground)).collect();
-        let of =
-            |figure: fn(&Faithfulness) -> Option<f32>| interval(draws.iter().filter_map(figure).collect(), OUTSIDE);
-        Intervals { lds: of(|one| one.lds), leave_one_out: of(|one| one.leave_one_out) }
+        let of = |retrainings: usize, figure: fn(&Faithfulness) -> Option<f32>| {
+            let draws = (retrainings >= RETRAININGS).then(|| draws.iter().filter_map(figure).collect())?;
+            interval(draws, OUTSIDE)
+        };
+        Intervals {
+            lds: of(ground.subsets.len(), |one| one.lds),
+            leave_one_out: of(ground.left_out.len(), |one| one.leave_one_out),
+        }
     }
 
     /// By how much it agrees better with what happened than `other`, in the mean of both figures, at the same draws.
@@ -110,9 +118,9 @@ fn picked(values: &Rows, rows: &[usize], columns: &[usize]) -> Rows {
     Rows { rows: rows.len(), columns: if rows.is_empty() { 0 } else { columns.len() }, data }
 }
 
-/// All but `outside` of the numbers, as many left out below as above; none of too few that say anything.
+/// All but `outside` of the numbers, as many left out below as above; none where most draws have none.
 fn interval(mut numbers: Vec<f32>, outside: f64) -> Option<Interval> {
-    if numbers.len() < DRAWS as usize / 3 {
+    if numbers.len() < DRAWS as usize / 2 {
         return None;
     }
     numbers.sort_unstable_by(f32::total_cmp);
@@ -169,6 +177,23 @@ mod tests {
         let among = lead(&good, &bad, 4);
         assert!(among.low < lead(&good, &bad, 1).low, "many tries make it wider");
         assert_eq!(lead(&good, &bad, 1), lead(&good, &bad, 1), "it is seeded");
+    }
+
+    #[test]
+    fn two_retrainings_have_no_interval_and_three_do() {
+        let (ground, belonging, worth) = ground(0.3);
+        let of = |count: usize| {
+            let first = |rows: &Rows| Rows { rows: count, data: rows.data[..count * rows.columns].to_vec(), ..*rows };
+            let few = Ground {
+                subsets: ground.subsets[..count].to_vec(),
+                subset_rises: first(&ground.subset_rises),
+                left_out: ground.left_out[..count].to_vec(),
+                contributor_rises: first(&ground.contributor_rises),
+            };
+            let found = Predicted::new(&few, &belonging, &worth).intervals(&few, 0);
+            (found.lds.is_some(), found.leave_one_out.is_some())
+        };
+        assert_eq!((of(2), of(3)), ((false, false), (true, true)));
     }
 
     #[test]
