@@ -57,6 +57,18 @@ impl PointCorpus {
         queries: &Points,
         defence: Defence,
     ) -> Result<Vec<f64>, TrainError> {
+        Ok(pay::netted(&self.values(network, initial, recipe, queries, defence)?))
+    }
+
+    /// What every contributor did for each of the `queries`, with its sign: what [`PointCorpus::pay`] follows from.
+    fn values<N: Classifier + Clone>(
+        &self,
+        network: &N,
+        initial: &[f32],
+        recipe: &Recipe,
+        queries: &Points,
+        defence: Defence,
+    ) -> Result<Rows, TrainError> {
         let clusters = if defence.clusters { self.clusters() } else { Clusters::single(self.points.len()) };
         let chosen = clusters.representatives();
         let owners: Vec<usize> = chosen.iter().map(|record| self.contributors[*record]).collect();
@@ -67,7 +79,7 @@ impl PointCorpus {
         let mut course = Course::new(recipe.clone(), initial.to_vec(), chosen.len());
         course.gradient = Gradient::ByRecord { bound: defence.clip };
         let following = following(owners.iter().map(|owner| Some(*owner)).collect(), Curvature::All);
-        paid(&course, &mut model, &following, &places)
+        values(&course, &mut model, &following, &places)
     }
 }
 
@@ -85,12 +97,22 @@ pub(super) fn paid(
     following: &Following,
     queries: &[usize],
 ) -> Result<Vec<f64>, TrainError> {
+    Ok(pay::netted(&values(course, model, following, queries)?))
+}
+
+/// What every name's records did for each of the `queries`, with its sign, in the mean over the halves.
+fn values(
+    course: &Course,
+    model: &mut dyn Model,
+    following: &Following,
+    queries: &[usize],
+) -> Result<Rows, TrainError> {
     let theta = course.train(model, &[])?;
     let table = course.over_halves(model, following, HALVES)?;
     let answers = gradients::all(model, &theta, queries)?;
     let mut values = gradients::product(&table, &answers);
     values.data.iter_mut().for_each(|value| *value = -*value);
-    Ok(pay::netted(&values))
+    Ok(values)
 }
 
 /// What is done against attacks.
@@ -160,13 +182,32 @@ mod tests {
                 .map(|attacker| gain(&corpus, &before, attacker, attack, 1, &mut measure).unwrap().gain)
                 .sum::<f64>()
                 / 6.0;
-            // Names gain what their parts below zero owe within one epoch, which on few records is a little.
+            // Names gain what their parts below zero owe within one epoch, which on few records is a little. That they gain nothing else is below.
             let most = match attack {
                 Attack::Outlier => 1.1,
                 Attack::Split { .. } => 1.001,
                 _ => 1.0 + 1e-9,
             };
             assert!(mean <= most, "{attack:?} gains {mean}");
+        }
+    }
+
+    /// So that what names gain within an epoch is what their parts below zero owe, and is paid off in the next.
+    #[test]
+    fn records_are_worth_the_same_under_one_name_and_under_four() {
+        let (corpus, queries, network, recipe) = corpus();
+        let initial = network.initial(0);
+        let measure = |corpus: &PointCorpus| corpus.values(&network, &initial, &recipe, &queries, Defence::default());
+        let worth = |values: &Rows, names: &[usize]| -> f64 {
+            names.iter().flat_map(|name| values.row(*name)).map(|value| f64::from(*value)).sum()
+        };
+        let before = measure(&corpus).unwrap();
+        let size = before.data.iter().map(|value| f64::from(value.abs())).sum::<f64>() / before.rows as f64;
+        for attacker in 0..6 {
+            let mounted = mount(&corpus, attacker, 0, Attack::Split { names: 4 }, 1);
+            let after = measure(&mounted.corpus).unwrap();
+            let (one, four) = (worth(&before, &[attacker]), worth(&after, &mounted.names));
+            assert!((one - four).abs() < 1e-3 * size, "{attacker}: {one} {four}");
         }
     }
 
