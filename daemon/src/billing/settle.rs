@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use datanet_ledger::component::settlement::Carried;
 use datanet_ledger::component::{channels, params, settlement};
 use datanet_p2p::{Tag, TagKind};
 use datanet_types::action::SettleEpoch;
@@ -16,6 +17,7 @@ use datanet_types::{Action, Amount, BlobHash, Digest, TxHash};
 
 use super::payment::settle_margin;
 use super::statement::{Closing, Paged, Statement};
+use super::statements::Unread;
 use super::{Billing, owed};
 use crate::db::settling::Settling;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -175,7 +177,7 @@ impl Billing {
         let node = self.identity.node_key();
         let carries = settlement::get(&self.chain.reader()?, &node)?.and_then(|settled| settled.carried());
         let debts = self.statements.debts(&node, carries.as_ref()).await;
-        let debts = debts.map_err(|unread| ServiceError::new(Code::Statement, unread.reason))?;
+        let debts = debts.map_err(|unread| without_debts(unread, carries.as_ref()))?;
         let netted = settling.nets().net(&debts);
         let lines = owed::netted(&self.chain.reader()?, &netted)?;
         Ok(Closing { carries, lines, debts: netted.debts })
@@ -202,5 +204,31 @@ impl Billing {
         self.settle()
             .await?
             .ok_or_else(|| ServiceError::new(Code::NothingToSettle, "no paid answers since the last settlement"))
+    }
+}
+
+/// Why the debts that the next epoch begins with cannot be read, and what helps: without them nothing can be settled, however often it is tried.
+fn without_debts(unread: Unread, carries: Option<&Carried>) -> ServiceError {
+    let Unread { reason, missing, .. } = unread;
+    let detail = match carries.filter(|_| missing) {
+        Some(Carried { statement, .. }) => format!(
+            "{reason}; put back a copy of this node's blobs that has statement {statement}, or serve on under a new node key: nothing is settled without it"
+        ),
+        None => reason,
+    };
+    ServiceError::new(Code::Statement, detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_lost_his_debts_is_told_what_helps() {
+        let carried = Carried { epoch: 7, statement: BlobHash([8; 32]) };
+        let unread = |missing| Unread { reason: "gone".to_owned(), remembered: false, bad: !missing, missing };
+        let said = without_debts(unread(true), Some(&carried)).detail;
+        assert!(said.starts_with("gone; put back a copy") && said.contains(&carried.statement.to_string()), "{said}");
+        assert_eq!(without_debts(unread(false), Some(&carried)).detail, "gone");
     }
 }
