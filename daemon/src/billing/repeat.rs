@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use datanet_ledger::component::audits::{self, Phase};
 use datanet_ledger::component::settlement::{self, Epoch, Payment, Status};
 use datanet_ledger::state::StateRead;
 use datanet_types::amount::display;
@@ -90,14 +91,10 @@ impl Billing {
         })
     }
 
-    /// The debts that an epoch begins with. One that was found false leaves none that anybody may go on with.
+    /// The debts that an epoch begins with.
     async fn opening(&self, epoch: &Epoch) -> ServiceResult<Result<Vec<Debt>, Repeated>> {
-        if let Some(carried) = &epoch.carries {
-            let before = settlement::epoch(&self.chain.reader()?, &epoch.node, carried.epoch)?;
-            if before.is_some_and(|before| before.status() == Status::Void && !before.unkept) {
-                let why = format!("it begins with the debts of epoch {}, which was found false", carried.epoch);
-                return Ok(Err(Repeated::Other(why)));
-            }
+        if let Some(why) = unfounded(&self.chain.reader()?, epoch)? {
+            return Ok(Err(why));
         }
         Ok(self.statements.debts(&epoch.node, epoch.carries.as_ref()).await.map_err(|unread| match unread {
             Unread { bad: true, reason, .. } => Repeated::Other(reason),
@@ -157,6 +154,24 @@ impl Billing {
             Err(error) => Err(gone(&error)),
         }
     }
+}
+
+/// What an epoch is for the one whose debts it begins with, whatever its own receipts give: one that was found false leaves none that anybody may go on
+/// with, nor does one that could not be shown; there may be an accident behind that.
+fn unfounded<S: StateRead>(state: &S, epoch: &Epoch) -> ServiceResult<Option<Repeated>> {
+    let Some(carried) = &epoch.carries else { return Ok(None) };
+    let before = settlement::epoch(state, &epoch.node, carried.epoch)?;
+    if !before.is_some_and(|before| before.status() == Status::Void && !before.unkept) {
+        return Ok(None);
+    }
+    let found = audits::get(state, &epoch.node, carried.epoch)?.map(|audit| audit.phase());
+    let debts = format!("it begins with the debts of epoch {}", carried.epoch);
+    Ok(Some(match found {
+        Some(Phase::Unavailable | Phase::Missing) => {
+            Repeated::Unavailable(format!("{debts}, which could not be shown"))
+        }
+        _ => Repeated::Other(format!("{debts}, which was found false")),
+    }))
 }
 
 /// Whether each channel's receipts lie one behind the other over all of what it paid.
@@ -279,7 +294,9 @@ fn other_debts(found: &[Debt], said: &[Debt]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use datanet_ledger::state::MemoryState;
+    use datanet_ledger::component::audits::Audit;
+    use datanet_ledger::component::settlement::Carried;
+    use datanet_ledger::state::{MemoryState, StateWrite};
     use datanet_types::epoch::FeeShares;
     use datanet_types::receipt::{Influence, Method, Receipt, Sale, Supplied};
     use datanet_types::{ChannelId, ContributionId, ModelId};
@@ -370,6 +387,30 @@ mod tests {
         }
         let other = [debt(1, 90_000), Debt { model: ModelId([8; 32]), ..debt(2, 55_000) }];
         assert!(agree(&other).is_err(), "another model's");
+    }
+
+    #[test]
+    fn who_goes_on_with_what_was_found_false_is_false_and_with_what_was_not_to_be_had_not_to_be_had() {
+        let node = datanet_types::NodeKey([1; 32]);
+        let carries = Some(Carried { epoch: 6, statement: BlobHash([6; 32]) });
+        let epoch = Epoch { node, epoch: 7, carries, ..Epoch::default() };
+        let mut state = MemoryState::default();
+        let mut before = Epoch { node, epoch: 6, ..Epoch::default() };
+        let mut found = |status: Status, unkept: bool, phase: Phase| {
+            before.set_status(status);
+            before.unkept = unkept;
+            let mut audit = Audit { node, epoch: 6, ..Audit::default() };
+            audit.set_phase(phase);
+            state.put(settlement::state_key::epoch(&node, 6), &before);
+            state.put(audits::state_key::audit(&node, 6), &audit);
+            unfounded(&state, &epoch).unwrap()
+        };
+        assert_eq!(found(Status::Final, false, Phase::Upheld), None);
+        assert_eq!(found(Status::Void, true, Phase::Undecided), None, "nobody kept it, and nobody found it false");
+        assert!(matches!(found(Status::Void, false, Phase::False), Some(Repeated::Other(_))));
+        assert!(matches!(found(Status::Void, false, Phase::Unavailable), Some(Repeated::Unavailable(_))));
+        assert!(matches!(found(Status::Void, false, Phase::Missing), Some(Repeated::Unavailable(_))));
+        assert_eq!(unfounded(&MemoryState::default(), &epoch).unwrap(), None, "forgotten");
     }
 
     #[test]
