@@ -162,7 +162,7 @@ impl Reconciler {
                     Ok(number) => Reason::seen(self.db.has_receipt(number)?),
                     Err(_) => Reason::Never,
                 },
-                TagKind::Statement | TagKind::StatementPage => match of_epoch(&tag).parse() {
+                TagKind::Statement | TagKind::StatementPage => match of_epoch(&tag).parse::<u64>() {
                     Ok(epoch) => Reason::seen(statements.contains(&epoch)),
                     Err(_) => Reason::Never,
                 },
