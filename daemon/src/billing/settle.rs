@@ -208,7 +208,7 @@ impl Billing {
 }
 
 /// Why the debts that the next epoch begins with cannot be read, and what helps: without them nothing can be settled, however often it is tried.
-fn without_debts(unread: Unread, carries: Option<&Carried>) -> ServiceError {
+pub(super) fn without_debts(unread: Unread, carries: Option<&Carried>) -> ServiceError {
     let Unread { reason, missing, .. } = unread;
     let detail = match carries.filter(|_| missing) {
         Some(Carried { statement, .. }) => format!(
