@@ -187,6 +187,11 @@ impl Nets {
         }
     }
 
+    /// What follows worth of the answers of each model and datanet, in order.
+    pub fn pots(&self) -> impl Iterator<Item = (&ModelId, &Pot)> {
+        self.pots.iter().map(|((model, _), pot)| (model, pot))
+    }
+
     /// Whether nothing is there to be netted.
     pub fn is_empty(&self) -> bool {
         self.pots.is_empty()

@@ -1,8 +1,8 @@
-//! Datanets: list, show, create, history.
+//! Datanets: list, show, create, history, debts.
 
 use datanet_types::release::DataSnapshot;
 use datanet_types::schema::Schema;
-use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest, TxHash};
+use datanet_types::{Address, Amount, BlobHash, ContributionId, DatanetId, Digest, ModelId, TxHash};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -257,4 +257,65 @@ pub struct HistoryEntry {
     pub digest: Digest,
     /// When.
     pub height: u64,
+}
+
+/// By how many releases.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DebtsParams {
+    /// Releases in a row by which a contribution must owe before it is left out, 2 to 20; 3 if not given, as in a job.
+    pub releases: Option<usize>,
+}
+
+/// Contributions of a datanet that owe, by the statements of the node that is asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Debts {
+    /// Releases in a row by which one must owe before it is left out.
+    pub releases: u64,
+    /// By id.
+    pub contributions: Vec<OwingContribution>,
+}
+
+/// A contribution that harmed more than it helped, by one of the last releases that learnt from it and were asked at the node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OwingContribution {
+    /// Which.
+    #[schema(value_type = String)]
+    pub contribution: ContributionId,
+    /// Whose.
+    #[schema(value_type = String)]
+    pub contributor: Address,
+    /// By release, newest first.
+    pub releases: Vec<OwedRelease>,
+    /// All of it, in millionths of log-odds times base units of fees, as `net` of earnings is.
+    pub owed: u64,
+    /// Whether it owes by each of as many releases as are asked for.
+    pub lasting: bool,
+    /// Held-out records that the newest of those releases was asked about it; absent where it is not lasting, or they could not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out_records: Option<u64>,
+    /// Sum of its worth for the right answers to them, in billionths of log-odds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out_worth: Option<i64>,
+    /// Other nodes by whose final statements it owes, as far as those are here. They decide nothing.
+    pub elsewhere: u64,
+    /// Whether the next training at the node leaves it out.
+    pub left_out: bool,
+    /// All of it in one sentence.
+    pub why: String,
+}
+
+/// What a contribution owes by a release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OwedRelease {
+    /// The release.
+    #[schema(value_type = String)]
+    pub model: ModelId,
+    /// Its name.
+    pub name: String,
+    /// Its paid answers at the node.
+    pub answers: u64,
+    /// In millionths of log-odds times base units of fees; 0 where it does not owe.
+    pub owed: u64,
 }

@@ -37,11 +37,14 @@ impl Answers {
     }
 
     async fn corpus(&self, served: &Arc<ServedModel>) -> ServiceResult<Arc<Corpus>> {
-        let mut records = Vec::new();
+        let (mut records, out) = (Vec::new(), served.made.without());
         for snapshot in &served.release.snapshots {
-            let data = self.records.training_records(snapshot, served.made.max_records()).await?;
+            let limit = served.made.max_records().saturating_add(self.records.records_of(snapshot, &out)?);
+            let data = self.records.training_records(snapshot, limit).await?;
             let at = |record: &TrainingRecord| RecordRef { contribution: record.contribution, record: record.index };
-            records.extend(data.records.into_iter().map(|record| (at(&record), record.record)));
+            // It can't repeat what it has not learnt.
+            let learnt = data.records.into_iter().filter(|record| !out.contains(&record.contribution));
+            records.extend(learnt.map(|record| (at(&record), record.record)));
         }
         let built = tokio::task::spawn_blocking(move || Corpus::build(records)).await;
         built.map_err(|error| ServiceError::caused(Code::Spans, error))?.map(Arc::new)

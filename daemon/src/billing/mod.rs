@@ -8,12 +8,13 @@
 //! - [`sale`]: what an agent sold, and whether it has what it is made of from where it says.
 //! - [`repeat`]: an epoch made again from its receipts, as an auditor does.
 //! - [`earnings`]: what an account earned, and why; [`claim`]: how it gets it. Both read what other nodes state:
-//!   `sources`, whom to ask, and `statements`, what they say.
+//!   `sources`, whom to ask, and `statements`, what they say. `debts`: what contributions owe.
 
 mod charge;
 pub mod claim;
 mod closing;
 mod cover;
+mod debts;
 pub mod earnings;
 pub mod exchange;
 pub mod grounds;

@@ -174,10 +174,7 @@ impl Billing {
 
     /// Nets what the node's epochs carry on with what has accrued.
     async fn closing(&self, settling: &Settling) -> ServiceResult<Closing> {
-        let node = self.identity.node_key();
-        let carries = settlement::get(&self.chain.reader()?, &node)?.and_then(|settled| settled.carried());
-        let debts = self.statements.debts(&node, carries.as_ref()).await;
-        let debts = debts.map_err(|unread| without_debts(unread, carries.as_ref()))?;
+        let (carries, debts) = self.own_debts().await?;
         let netted = settling.nets().net(&debts);
         let lines = owed::netted(&self.chain.reader()?, &netted)?;
         Ok(Closing { carries, lines, debts: netted.debts })

@@ -26,6 +26,7 @@ mod complete;
 mod confirm;
 mod contribute;
 mod costs;
+mod debts;
 mod dev;
 mod dry_run;
 mod epoch;

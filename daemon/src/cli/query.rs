@@ -10,6 +10,7 @@ use super::args::{CreateDatanetArgs, DatanetCommand, SearchArgs};
 use super::client::Client;
 use super::confirm::confirm;
 use super::costs;
+use super::debts;
 use super::explain::{record, warn_of_taint};
 use super::files::read_text;
 use super::from_folder::FromFolder;
@@ -194,6 +195,7 @@ pub(super) async fn datanet(client: &Client, command: DatanetCommand, output: Ou
                 taken.iter().for_each(|taken| say!("took {taken}"));
             });
         }
+        DatanetCommand::Debts { datanet, releases } => debts::show(client, &datanet, releases, output).await?,
         DatanetCommand::Close { datanet, yes } => {
             let id = client.datanet(&datanet).await?;
             confirm(yes, &format!("Datanet {datanet} is to be closed; its id is not given again.")).await?;

@@ -170,6 +170,10 @@ async fn print_job(client: &Client, job: &Value) -> Result<()> {
     let named = [("name", "name"), ("base", "model"), ("verifies", "verifies"), ("data", "training_file")];
     let named = named.into_iter().chain([("tokens", "trained_tokens"), ("seed", "seed"), ("account", "account")]);
     known.extend(named.filter(|(_, key)| !job[key].is_null()).map(|(name, key)| (name, text(&job[key]))));
+    let out = job["job"]["data"]["without"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !out.is_empty() {
+        known.push(("left out", out.iter().map(short).collect::<Vec<_>>().join(", ")));
+    }
     known.push(("given", ago(&job["created_at"])));
     if let Some((done, of)) = training_steps(client, &text(&job["id"])).await? {
         known.push(("steps", format!("{done} of {of}")));

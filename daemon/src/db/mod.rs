@@ -7,6 +7,7 @@ mod commit;
 mod table;
 
 pub mod accruals;
+pub mod asked;
 pub mod deployments;
 pub mod findings;
 pub mod idempotency;
@@ -95,6 +96,7 @@ impl LocalStore {
             judgements::create(tx)?;
             idempotency::create(tx)?;
             receipts::create(tx)?;
+            asked::create(tx)?;
             payments::create(tx)?;
             accruals::create(tx)?;
             jobs::create(tx)?;

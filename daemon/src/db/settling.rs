@@ -14,7 +14,7 @@ use datanet_types::{Amount, ChannelId};
 use redb::WriteTransaction;
 
 use super::accruals::{self, Earning, EarningKey, EarningLine, META, Share};
-use super::{LocalStore, table};
+use super::{LocalStore, asked, table};
 use crate::error::ServiceResult;
 
 const SETTLING: &[u8] = b"frozen";
@@ -125,6 +125,7 @@ impl LocalStore {
                 return Ok(());
             }
             table::remove(tx, META, SETTLING)?;
+            asked::add(tx, &settling.nets())?;
             accruals::put_unsettled(tx)
         })
     }

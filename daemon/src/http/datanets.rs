@@ -1,21 +1,24 @@
-//! Datanets: list, show, create, history.
+//! Datanets: list, show, create, history, debts.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use datanet_api::datanets::{
-    ClosedDatanet, CreatedDatanet, DatanetCounts, DatanetRecord, DatanetView, Datanets, History, HistoryEntry,
-    HistoryParams, NewDatanet, NewHoldout, NextHoldout, RotatedHoldout,
+    ClosedDatanet, CreatedDatanet, DatanetCounts, DatanetRecord, DatanetView, Datanets, Debts, DebtsParams, History,
+    HistoryEntry, HistoryParams, NewDatanet, NewHoldout, NextHoldout, OwedRelease, OwingContribution, RotatedHoldout,
 };
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::datanets::history::{self, Change, Entry};
 use datanet_ledger::component::datanets::{self, Counts, Datanet, HeldOut};
+use datanet_training::job::DEBT_RELEASES;
 
 use super::extract::{Body, Query, Segment, within};
 use crate::chain::Chain;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::intake::{AnnouncedHoldout, DatanetProposal, Intake, OpenedDatanet};
 use crate::keyring::{AccountKey, Keyring, NODE_ACCOUNT};
+use crate::training::Training;
+use crate::training::debts::{ContributionDebts, Owed};
 
 fn view(reader: &LedgerReader, record: Datanet) -> ServiceResult<DatanetView> {
     let counts = counted(datanets::counts(reader, &record.id)?);
@@ -94,6 +97,37 @@ pub(super) async fn history(
     let next = (entries.len() == limit).then(|| after.saturating_add(limit as u64));
     let entries = entries.into_iter().map(entered).collect();
     Ok(Json(History { latest: history::latest(&reader, &datanet.id)?, entries, next }))
+}
+
+/// Contributions that harmed more than they helped, by the answers of this node's releases, and which of them its next training leaves out. What owes by
+/// release after release is compared with the held-out records, which takes some seconds.
+#[utoipa::path(get, operation_id = "list_datanet_debts", path = "/v1/datanets/{id}/debts", tag = "datanets", params(("id" = String, Path, description = "id or name"), DebtsParams), responses((status = 200, body = Debts), (status = 404, response = super::problem::Refusal)))]
+pub(super) async fn debts(
+    State(chain): State<Chain>,
+    State(training): State<Training>,
+    Segment(id): Segment<String>,
+    Query(params): Query<DebtsParams>,
+) -> ServiceResult<Json<Debts>> {
+    let datanet = chain.datanet_named(&id)?;
+    let releases = within("releases", params.releases, DEBT_RELEASES, 2..=20)?;
+    let contributions = training.debts(&datanet, releases).await?.into_iter().map(owing).collect();
+    Ok(Json(Debts { releases: releases as u64, contributions }))
+}
+
+fn owing(found: ContributionDebts) -> OwingContribution {
+    let release = |Owed { model, name, answers, amount, .. }: Owed| OwedRelease { model, name, answers, owed: amount };
+    OwingContribution {
+        owed: found.owed(),
+        left_out: found.is_left_out(),
+        why: found.why(),
+        contribution: found.contribution,
+        contributor: found.contributor,
+        lasting: found.lasting,
+        held_out_records: found.held_out.map(|said| said.records),
+        held_out_worth: found.held_out.map(|said| said.worth),
+        elsewhere: found.elsewhere,
+        releases: found.releases.into_iter().map(release).collect(),
+    }
 }
 
 /// Opens a datanet; answers once it is on the ledger.

@@ -61,6 +61,7 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(datanets::list, datanets::create))
         .routes(routes!(datanets::show))
         .routes(routes!(datanets::history))
+        .routes(routes!(datanets::debts))
         .routes(routes!(datanets::close))
         .routes(routes!(exports::records))
         .routes(routes!(exports::held_out, datanets::rotate_holdout))

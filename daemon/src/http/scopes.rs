@@ -30,6 +30,7 @@ const TABLE: &[(&str, &str, Scope)] = &[
     ("POST", "/v1/datanets", Contribute),
     ("GET", "/v1/datanets/{id}", Read),
     ("GET", "/v1/datanets/{id}/history", Read),
+    ("GET", "/v1/datanets/{id}/debts", Read),
     ("POST", "/v1/datanets/{id}/close", Contribute),
     ("GET", "/v1/datanets/{id}/records", Read),
     ("GET", "/v1/datanets/{id}/holdout", Read),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use datanet_training::attribution::answer::{Explainer, Explanation};
 use datanet_types::ContributionId;
 use datanet_types::release::{Release, Source};
+use datanet_types::split::split;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Models;
@@ -163,6 +164,27 @@ fn owners(release: &Release, columns: &[String]) -> ServiceResult<Vec<Vec<(Contr
     })
 }
 
+/// In parts per billion.
+pub(crate) fn billionths(value: f32) -> i64 {
+    (f64::from(value) * 1e9).round() as i64
+}
+
+/// What each contribution is worth for the answer, with its sign: its column's value; those who share one have it by
+/// their records.
+pub(crate) fn by_contribution(columns: &Owners, values: &[f32]) -> BTreeMap<ContributionId, i64> {
+    let mut shares: BTreeMap<ContributionId, i64> = BTreeMap::new();
+    for (owners, value) in columns.iter().zip(values) {
+        let worth = billionths(*value);
+        let records: Vec<u64> = owners.iter().map(|(_, records)| *records).collect();
+        for ((owner, _), share) in owners.iter().zip(split(worth.unsigned_abs(), &records)) {
+            let share = i64::try_from(share).unwrap_or(i64::MAX).saturating_mul(worth.signum());
+            let sum = shares.entry(*owner).or_default();
+            *sum = sum.saturating_add(share);
+        }
+    }
+    shares
+}
+
 /// Answers until the last handle is gone. Whoever has left is passed over.
 fn work(mut explainer: Explainer, mut commands: mpsc::Receiver<ExplainCmd>) {
     while let Some(command) = commands.blocking_recv() {
@@ -190,6 +212,14 @@ mod tests {
     use datanet_types::release::SourcePart;
 
     use super::*;
+
+    #[test]
+    fn a_columns_value_is_shared_by_records_with_its_sign() {
+        let id = |n: u8| ContributionId([n; 32]);
+        let groups = [vec![(id(1), 3), (id(2), 1)], vec![(id(2), 2)], vec![(id(3), 1)]];
+        let shared = by_contribution(&groups, &[4e-9, 5e-9, -3e-9]);
+        assert_eq!(shared, BTreeMap::from([(id(1), 3), (id(2), 6), (id(3), -3)]));
+    }
 
     #[test]
     fn a_column_is_a_contributions_or_a_sources_and_nobody_is_in_two() {

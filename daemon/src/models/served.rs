@@ -3,7 +3,7 @@
 //! A base model is loaded once for all adapters over it; adapters share its batches. What is not needed any more is
 //! dropped with its last user.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -14,8 +14,8 @@ use datanet_inference::graph::quantise::Precision;
 use datanet_inference::runtime::{Device, Provider};
 use datanet_ledger::component::models::Model;
 use datanet_training::job::Job;
-use datanet_types::ModelId;
 use datanet_types::release::{Origin, Release, Task};
+use datanet_types::{ContributionId, ModelId};
 use tokio::sync::{Mutex, OnceCell};
 use tokio::task::spawn_blocking;
 
@@ -73,6 +73,14 @@ impl Made {
         match self {
             Self::Trained(job) => job.serve,
             Self::Imported => Precision::default(),
+        }
+    }
+
+    /// Contributions of its snapshots that it did not learn from.
+    pub fn without(&self) -> BTreeSet<ContributionId> {
+        match self {
+            Self::Trained(job) => job.data.without.iter().copied().collect(),
+            Self::Imported => BTreeSet::new(),
         }
     }
 

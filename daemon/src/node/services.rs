@@ -83,6 +83,7 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
     let training = Training::new(TrainingParts {
         chain: chain.clone(),
         db: db.clone(),
+        billing: billing.clone(),
         records: records.clone(),
         embedder: embedder.clone(),
         models: models.clone(),

@@ -1,5 +1,7 @@
 //! The records behind a data snapshot: what a model is trained on, with consent and licence respected.
 
+use std::collections::BTreeSet;
+
 use datanet_data::corpus::Record;
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_ledger::component::datanets::Datanet;
@@ -134,8 +136,21 @@ impl Records {
         }
     }
 
+    /// Records of a snapshot that are of these contributions: a job that leaves those out reads so many more.
+    ///
+    /// # Errors
+    /// When the datanet's history has no such entry ([`Code::UnknownSnapshot`]), or the ledger has no block yet or cannot be read.
+    pub fn records_of(&self, snapshot: &DataSnapshot, contributions: &BTreeSet<ContributionId>) -> ServiceResult<u64> {
+        if contributions.is_empty() {
+            return Ok(0);
+        }
+        let (members, _) = self.members(snapshot)?;
+        let those = members.iter().filter(|member| contributions.contains(&member.id));
+        Ok(those.map(|member| member.records).fold(0, u64::saturating_add))
+    }
+
     /// The contributions of a snapshot, and those of it that were revoked since.
-    pub(super) fn members(&self, snapshot: &DataSnapshot) -> ServiceResult<(Vec<Contribution>, Vec<ContributionId>)> {
+    pub(crate) fn members(&self, snapshot: &DataSnapshot) -> ServiceResult<(Vec<Contribution>, Vec<ContributionId>)> {
         let reader = self.chain.reader()?;
         if history::at(&reader, &snapshot.datanet, snapshot.count)? != Some(*snapshot) {
             return Err(ServiceError::new(

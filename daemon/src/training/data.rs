@@ -39,6 +39,8 @@ struct ContributionRecords {
     shape: Shape,
     records: Vec<(u64, Record)>,
     embeddings: Vec<Vec<f32>>,
+    /// Whether the job leaves it out. What it said first is nobody else's to say again.
+    is_out: bool,
 }
 
 /// How far the gathering is.
@@ -75,14 +77,13 @@ impl Training {
         told: &mut (dyn FnMut(u64, u64) + Send),
     ) -> ServiceResult<Gathered> {
         let (mut contributions, mut held_out) = (Vec::new(), Vec::new());
+        let out: BTreeSet<ContributionId> = job.data.without.iter().copied().collect();
         // Each is read, and then compared with all others.
         let members = snapshots.iter().map(|snapshot| snapshot.count).fold(0, u64::saturating_add);
         let mut meter = Reading { told, done: 0, total: members.saturating_mul(2) };
         for snapshot in snapshots {
-            let data = self
-                .records
-                .training_records_telling(snapshot, job.data.max_records as u64, &mut || meter.more())
-                .await?;
+            let limit = (job.data.max_records as u64).saturating_add(self.records.records_of(snapshot, &out)?);
+            let data = self.records.training_records_telling(snapshot, limit, &mut || meter.more()).await?;
             if let Some(id) = data.revoked.first() {
                 return Err(ServiceError::new(
                     Code::ContributionRevoked,
@@ -101,6 +102,7 @@ impl Training {
             for contribution in data.contributions {
                 let records = records.remove(&contribution.id).unwrap_or_default();
                 contributions.push(ContributionRecords {
+                    is_out: out.contains(&contribution.id),
                     contribution,
                     shape: shape.clone(),
                     records,
@@ -162,7 +164,7 @@ fn assemble(contributions: Vec<ContributionRecords>, mut held_out: Vec<Piece>, j
     let wanted = held_out.is_empty() && job.data.held_out > 0.0;
     // What a model is measured with it does not learn from, whoever gave it and when.
     let asked: BTreeSet<String> = held_out.iter().map(|piece| piece.text.trim().to_owned()).collect();
-    for given in &contributions {
+    for given in contributions.iter().filter(|given| !given.is_out) {
         for (position, record) in &given.records {
             if pieces.len() == job.data.max_records {
                 break;
@@ -315,6 +317,7 @@ mod tests {
             shape: Shape::of(&job, &schema),
             embeddings: vec![Vec::new(); records.len()],
             records,
+            is_out: false,
         }
     }
 
@@ -341,6 +344,25 @@ mod tests {
             (gathered.sources.len(), gathered.records[2].contribution.0[0], gathered.dataset.labels),
             (2, 2, vec!["a".to_owned(), "b".into()])
         );
+    }
+
+    #[test]
+    fn what_is_left_out_is_not_learnt_from_under_another_name_either() {
+        let out = ContributionRecords {
+            is_out: true,
+            ..given(1, 1, &[(LONG, "a"), ("an entirely different sentence about owls", "b")])
+        };
+        let contributions = vec![
+            out,
+            given(2, 2, &[(LONG, "a"), ("something new about rivers and lakes in spring", "b")]),
+            given(3, 3, &[("a third one about ducks", "a"), ("herons and their nests in the reeds", "b")]),
+            given(4, 4, &[("the fifth tells of swans in winter", "a")]),
+        ];
+        let held_out = vec![Piece { text: "x".into(), label: Some("a".into()), pair: None }];
+        let gathered = assemble(contributions, held_out, &Job::new("m", Task::Classify)).unwrap();
+        let learnt: Vec<(u8, u64)> = gathered.records.iter().map(|at| (at.contribution.0[0], at.record)).collect();
+        assert_eq!(learnt, [(2, 1), (3, 0), (3, 1), (4, 0)]);
+        assert_eq!(gathered.sources.iter().map(|source| source.contributor.0[0]).collect::<Vec<_>>(), [2, 3, 4]);
     }
 
     #[test]

@@ -55,7 +55,8 @@ impl Training {
     /// # Errors
     /// When this node takes no jobs ([`Code::TrainingDisabled`]), has no ONNX Runtime ([`Code::NoRuntime`]), or too
     /// many wait already ([`Code::TooManyJobs`]); when the job is not good or too large ([`Code::BadJob`],
-    /// [`Code::BadLicence`], [`Code::JobTooLarge`]) or its model would be called as a base is ([`Code::NameTaken`]); when the account, the base or a datanet is not there, the base
+    /// [`Code::BadLicence`], [`Code::JobTooLarge`]), leaves out what is not there ([`Code::BadJob`]) or all there is
+    /// ([`Code::NoData`]), or its model would be called as a base is ([`Code::NameTaken`]); when the account, the base or a datanet is not there, the base
     /// does not fit ([`Code::BaseDoesNotFit`]), or a datanet has no data, lacks a field, or has a licence that the job
     /// does not name ([`Code::NoData`], [`Code::MissingField`], [`Code::LicenceNotAccepted`]).
     pub async fn create_job(&self, mut new: NewJob) -> ServiceResult<JobRecord> {
@@ -98,6 +99,8 @@ impl Training {
         snapshots.sort_by_key(|snapshot| snapshot.datanet);
         datanet_types::release::validate_snapshots(&snapshots)
             .map_err(|error| ServiceError::caused(Code::BadJob, error))?;
+        let left_out = self.fix_left_out(&mut new.job.data, &snapshots).await?;
+        new.job.check().map_err(|error| ServiceError::caused(Code::BadJob, error))?;
         let job = super::as_json(&new.job)?;
         let record = JobRecord {
             model: base.as_ref().map_or_else(|| "scratch".to_owned(), |base| base.name.clone()),
@@ -118,9 +121,14 @@ impl Training {
             }
             None => None,
         };
-        let queued = self.queue(record).await?;
+        let mut queued = self.queue(record).await?;
         if let Some(hold) = hold {
             hold.settle();
+        }
+        if let Some(told) = left_out.told() {
+            let ids: Vec<ContributionId> = left_out.in_debt.iter().map(|one| one.contribution).collect();
+            let data = serde_json::json!({ "in_debt": ids });
+            queued = self.tell(queued.number, EventLevel::Warn, "debts", &told, data)?;
         }
         Ok(queued)
     }

@@ -6,9 +6,11 @@
 //!
 //! - `jobs`: what is asked for, checked before it waits; `worker`: one job at a time, resumed after a crash.
 //! - [`data`], `shape`: the records behind a snapshot, ready to be learnt from.
+//! - [`debts`]: contributions that stay in debt, which the next training leaves out.
 //! - `runs`, `progress`: the run and what it says; `pack`: its files as a release.
 
 pub mod data;
+pub mod debts;
 mod jobs;
 mod pack;
 mod progress;
@@ -26,6 +28,7 @@ use datanet_config::TrainingConfig;
 use tokio::sync::{Mutex, Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::billing::Billing;
 use crate::chain::Chain;
 use crate::db::LocalStore;
 use crate::embedder::Embedder;
@@ -39,6 +42,7 @@ use crate::records::Records;
 pub struct Training {
     chain: Chain,
     db: LocalStore,
+    billing: Billing,
     records: Records,
     embedder: Embedder,
     models: Models,
@@ -62,6 +66,8 @@ pub struct TrainingParts {
     pub chain: Chain,
     /// Where jobs are kept.
     pub db: LocalStore,
+    /// What contributions owe.
+    pub billing: Billing,
     /// What is learnt from.
     pub records: Records,
     /// Finds paraphrases.
@@ -79,10 +85,10 @@ pub struct TrainingParts {
 impl Training {
     /// Training over these parts.
     pub fn new(parts: TrainingParts) -> Self {
-        let TrainingParts { chain, db, records, embedder, models, keyring, config, runs } = parts;
+        let TrainingParts { chain, db, billing, records, embedder, models, keyring, config, runs } = parts;
         let (wake, running, taking) = (Arc::default(), Arc::default(), Arc::default());
         let changes = watch::Sender::new(0);
-        Self { chain, db, records, embedder, models, keyring, config, runs, wake, changes, running, taking }
+        Self { chain, db, billing, records, embedder, models, keyring, config, runs, wake, changes, running, taking }
     }
 
     /// Changes whenever a job does.

@@ -500,6 +500,38 @@ async fn bad_completions(node: &Api) {
 }
 
 #[tokio::test]
+async fn what_a_job_leaves_out_is_not_learnt_from_and_whoever_repeats_its_run_leaves_out_the_same() {
+    let Some(node) = prepared().await else { return };
+    let given = node.get("/v1/datanets/topics/contributions").await;
+    let ids: Vec<Value> = given["contributions"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
+    let without = |ids: Value| {
+        let mut job = small_job(1);
+        job["job"]["data"] = json!({ "without": ids });
+        job
+    };
+    let post = |job: Value| node.raw(Method::POST, "/v1/fine_tuning/jobs").json(&job);
+    refused("nothing left", post(without(json!(ids))), 422, "no-data", "nothing is left to learn from").await;
+    let stranger = json!(["ab".repeat(32)]);
+    refused("a stranger's data", post(without(stranger)), 422, "bad-job", "is not in the job's data").await;
+    let job = trained(&node, without(json!([ids[0]]))).await;
+    assert_eq!(job["job"]["data"]["without"], json!([ids[0]]), "{job:#}");
+    let model = job["fine_tuned_model"].as_str().unwrap();
+    let manifest = node.get(&format!("/v1/models/{model}")).await["manifest"].clone();
+    let learnt: Vec<&Value> = manifest["sources"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|source| source["contributions"].as_array().unwrap())
+        .map(|part| &part["contribution"])
+        .collect();
+    assert_eq!(learnt, [&ids[1]], "{manifest:#}");
+    assert!(manifest["job"].as_str().unwrap().contains(ids[0].as_str().unwrap()), "{manifest:#}");
+    repeated(&node, model).await;
+    let owing = node.get("/v1/datanets/topics/debts").await;
+    assert_eq!(owing, json!({ "releases": 3, "contributions": [] }), "nobody has asked yet");
+}
+
+#[tokio::test]
 async fn jobs_that_cannot_work_are_refused_or_fail_with_the_reason() {
     let Some(node) = prepared().await else { return };
     node.datanet("notes", &corpus::text_only(), corpus::jsonl_of_texts(&corpus::samples(300, 45))).await;

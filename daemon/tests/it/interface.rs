@@ -31,6 +31,7 @@ const CONTRACT: &[&str] = &[
     "get /v1/contributions/{id}/records",
     "post /v1/contributions/{id}/revoke",
     "get /v1/datanets/{id}/history",
+    "get /v1/datanets/{id}/debts",
     "get /v1/search",
     "post /v1/embeddings",
     "get /v1/models",
@@ -121,6 +122,7 @@ async fn the_wires_types_are_what_the_node_writes() {
     same::<datanets::Datanets>(&node, "/v1/datanets").await;
     same::<datanets::DatanetView>(&node, "/v1/datanets/topics").await;
     same::<datanets::History>(&node, "/v1/datanets/topics/history").await;
+    same::<datanets::Debts>(&node, "/v1/datanets/topics/debts").await;
     same::<contributions::Contributions>(&node, "/v1/datanets/topics/contributions").await;
     same::<models::ModelList>(&node, "/v1/models").await;
     same::<fine_tuning::Page<fine_tuning::FineTuningJob>>(&node, "/v1/fine_tuning/jobs").await;

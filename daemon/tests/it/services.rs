@@ -134,6 +134,7 @@ impl Handles {
         Training::new(TrainingParts {
             chain: self.chain.clone(),
             db: self.db.clone(),
+            billing: self.billing(),
             records: self.records(embedder),
             embedder: embedder.clone(),
             models: self.models(embedder, runtime),

@@ -1,5 +1,6 @@
 //! The model factory: fine-tuning jobs, deployments, answers of fine-tuned models.
 
+use datanet_types::receipt::Influence;
 use futures::{Stream, StreamExt as _};
 use reqwest::Method;
 use serde::Deserialize;
@@ -54,6 +55,9 @@ pub struct Classified {
     pub label: String,
     /// The proof, with the contributions behind the answer.
     pub receipt: Receipt,
+    /// What each contribution did to it, where that was asked for.
+    #[serde(default)]
+    pub influence: Option<Vec<Influence>>,
 }
 
 impl Client {
@@ -96,8 +100,19 @@ impl Client {
     /// # Errors
     /// When the node does not answer, answers with a problem, or is not understood.
     pub async fn classify(&self, model: &str, text: &str, account: &str) -> ApiResult<Classified> {
+        self.classified(json!({ "model": model, "input": text, "account": account })).await
+    }
+
+    /// The same, with what each contribution did to the answer.
+    ///
+    /// # Errors
+    /// As [`Client::classify`].
+    pub async fn classify_explained(&self, model: &str, text: &str, account: &str) -> ApiResult<Classified> {
+        self.classified(json!({ "model": model, "input": text, "account": account, "explain": true })).await
+    }
+
+    async fn classified(&self, body: Value) -> ApiResult<Classified> {
         let path = "/v1/classify";
-        let body = json!({ "model": model, "input": text, "account": account });
         let answer: Value = self.post(path, &body).await?;
         // One input, one result; the results are a list all the same.
         let first = answer["data"].get(0).cloned().unwrap_or(answer);

@@ -58,6 +58,8 @@ pub struct ContributionLine {
     pub credited: usize,
     /// How many answers of the fine-tuned model it is worth: the sum of its shares.
     pub influence: f64,
+    /// By how much likelier it made that model's right answers beside all other data, on average, in per cent; - is less likely.
+    pub likelier: f64,
 }
 
 /// The fine-tuned model.
@@ -177,6 +179,7 @@ impl Report {
     pub(super) fn show(&self, ui: &Ui, problems: &[String]) {
         ui.line(format!("\n{}", self.verdicts()));
         ui.line(format!("\n{}", self.pay()));
+        ui.line(WHY_THEY_DIFFER);
         let Answers { asked, correct, majority_correct } = self.answers;
         ui.line(format!(
             "\nAnswers   {correct} of {asked} right ({}); always saying the most frequent label: {majority_correct} ({})",
@@ -270,7 +273,7 @@ impl Report {
 
     /// Who earned what, and why.
     fn pay(&self) -> Table {
-        let mut table = table(&["paid", "records", "verdict", "answers", "influence", "earned", "why"]);
+        let mut table = table(&["paid", "records", "verdict", "answers", "right answers likelier by", "earned", "why"]);
         for line in &self.contributions {
             let payout = self.payouts.iter().find(|p| p.contributor == line.contributor);
             table.add_row(vec![
@@ -278,7 +281,7 @@ impl Report {
                 right(line.records),
                 Cell::new(&line.status),
                 right(line.credited),
-                right(format!("{:.1}", line.influence)),
+                right(format!("{:+.2} %", line.likelier)),
                 right(dnt(payout.map_or(0, |p| p.amount))),
                 Cell::new(payout.map_or_else(|| no_pay(line), |p| p.why.clone())),
             ]);
@@ -299,6 +302,9 @@ impl Report {
         table
     }
 }
+
+/// Below the table of pay.
+const WHY_THEY_DIFFER: &str = "Value and pay differ because value, how much likelier right answers are by a contribution, is what would be missing with all other data there, and pay is for what was worth something with half of it missing, over all answers, harm taken from help.";
 
 fn no_pay(line: &ContributionLine) -> String {
     match line.status.as_str() {

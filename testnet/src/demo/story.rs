@@ -176,6 +176,7 @@ fn contribution_line(
         reason: verdict.reason.clone().unwrap_or_default(),
         credited: asked.iter().filter(used).count(),
         influence: tuned.credited.get(&verdict.id).copied().unwrap_or_default() as f64 / 1e6,
+        likelier: tuned.likelier(&verdict.id),
     }
 }
 

@@ -58,6 +58,20 @@ fn harm_is_taken_from_help_by_fees_before_anybody_is_paid() {
 }
 
 #[test]
+fn who_makes_wrong_answers_likelier_makes_right_ones_less_likely_and_is_paid_for_the_difference_alone() {
+    // The answer that was given is what is attributed. The second helps wrong ones by as much as it harms right ones.
+    let (right, wrong) = ((1_000, vec![200, -100]), (1_000, vec![-200, 100]));
+    let epoch_of = |wrongs: usize| epoch(&[vec![right.clone(); 10 - wrongs], vec![wrong.clone(); wrongs]].concat());
+    for wrongs in 0..5 {
+        let netted = epoch_of(wrongs).net(&[]);
+        assert!(!paid(&netted).contains_key(&id(2)), "{wrongs} of 10 were wrong");
+        assert_eq!(owed(&netted), [(2, (10 - 2 * wrongs as u64) * 100)], "{wrongs} of 10 were wrong");
+    }
+    // Where a model is mostly wrong, whoever makes it so earns: held-out records say so, and no netting can.
+    assert!(paid(&epoch_of(8).net(&[])).contains_key(&id(2)));
+}
+
+#[test]
 fn a_debt_is_paid_off_before_anything_is_earned() {
     let first = epoch(&[(1_000, vec![100, -100])]).net(&[]);
     assert_eq!((owed(&first), paid(&first)), (vec![(2, 100)], BTreeMap::from([(id(1), 600)])));

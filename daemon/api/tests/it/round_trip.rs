@@ -13,7 +13,8 @@ use datanet_api::channels::{
 use datanet_api::classify::{Classifications, ClassifyRequest};
 use datanet_api::contributions::{self, Accepted, ContributeParams, Contributions, ListParams, RecordsPage, Revoked};
 use datanet_api::datanets::{
-    ClosedDatanet, CreatedDatanet, Datanets, History, HistoryParams, NewDatanet, NewHoldout, RotatedHoldout,
+    ClosedDatanet, CreatedDatanet, Datanets, Debts, DebtsParams, History, HistoryParams, NewDatanet, NewHoldout,
+    RotatedHoldout,
 };
 use datanet_api::embeddings::{EmbeddingsReply, EmbeddingsRequest};
 use datanet_api::epochs::{Challenged, Doubt, EpochCheck, Epochs, InTheNameOf, ProvenForgery, SettledEpoch};
@@ -208,6 +209,12 @@ fn datanets_contributions_and_search() {
     wire::<History>(
         r#"{"latest":{"datanet":"$ID","count":1,"digest":"$ID"},"entries":[{"contribution":"$ID","change":"final",
         "digest":"$ID","height":2}],"next":3}"#,
+    );
+    wire::<DebtsParams>(r#"{"releases":3}"#);
+    wire::<Debts>(
+        r#"{"releases":3,"contributions":[{"contribution":"$ID","contributor":"$ADDR","releases":[{"model":"$ID",
+        "name":"owl","answers":20,"owed":5}],"owed":5,"lasting":true,"held_out_records":64,"held_out_worth":-7,
+        "elsewhere":1,"left_out":true,"why":"w"}]}"#,
     );
     wire::<ContributeParams>(r#"{"account":"alice","bond":7,"map":"text=t","ignore":"idx"}"#);
     wire::<Accepted>(

@@ -36,6 +36,25 @@ impl Statements {
         Ok(debts)
     }
 
+    /// The debts of a statement of which index and pages are here; nothing where one of them is not, or is not good. Nobody is asked.
+    pub(in crate::billing) async fn debts_here(&self, node: &NodeKey, of: &Carried) -> Option<Vec<Debt>> {
+        let bytes = self.here(&of.statement, MAX_INDEX_BYTES).await?;
+        let index = Index::of_hash(&bytes, self.chain.id(), node, of.epoch).ok()?;
+        let mut debts = Vec::new();
+        for number in 0..Debt::heads(&index).len() {
+            let bytes = self.here(&index.page::<Debt>(number)?.blob, max_page_bytes::<Debt>()).await?;
+            debts.extend(index.read::<Debt>(number, &bytes).ok()?);
+        }
+        Some(debts)
+    }
+
+    async fn here(&self, blob: &BlobHash, limit: u64) -> Option<Vec<u8>> {
+        match self.blobs.has(blob).await {
+            Ok(true) => self.blobs.read(blob, limit).await.ok(),
+            _ => None,
+        }
+    }
+
     /// A blob of it, from here, from the node, or from who says that he keeps it.
     async fn named(&self, node: &NodeKey, of: &Carried, blob: &BlobHash, limit: u64) -> Result<Vec<u8>, Unread> {
         let missing = |reason: String| Unread {

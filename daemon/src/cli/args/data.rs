@@ -20,6 +20,14 @@ pub(in crate::cli) enum DatanetCommand {
         /// Its id or name.
         datanet: String,
     },
+    /// Contributions that harmed more than they helped, by this node's answers, and which of them the next training leaves out.
+    Debts {
+        /// Its id or name.
+        datanet: String,
+        /// Releases in a row by which one must owe before it is left out.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=20))]
+        releases: u8,
+    },
     /// End one of which nothing stayed: its deposit comes back, and its name is free for others.
     Close {
         /// Its id or name.

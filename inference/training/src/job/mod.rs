@@ -26,7 +26,10 @@ use std::path::Path;
 use datanet_inference::graph::quantise::Precision;
 use serde::{Deserialize, Serialize};
 
-pub use parts::{Attribution, CurvatureRows, Data, Evaluation, HALVES, Lora, Method, Quantise, Scratch, Task};
+pub use parts::{
+    Attribution, CurvatureRows, DEBT_RELEASES, Data, Evaluation, HALVES, LeaveOut, Lora, Method, Quantise, Scratch,
+    Task,
+};
 
 use crate::recipe::{Recipe, RecipeError};
 
@@ -255,6 +258,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_out_is_in_the_job_and_a_job_that_says_nothing_of_it_is_written_as_before() {
+        let kept = |job: &Job| serde_json::from_str::<serde_json::Value>(&job.to_json()).unwrap()["data"].clone();
+        let plain = Job::from_toml(SMALL).unwrap();
+        assert_eq!((plain.data.leave_out, plain.data.debt_releases), (LeaveOut::InDebt, DEBT_RELEASES));
+        for key in ["leave_out", "debt_releases", "without"] {
+            assert!(kept(&plain).get(key).is_none(), "{key}: {:#}", kept(&plain));
+        }
+        let id = "ab".repeat(32);
+        let text = format!("{SMALL}[data]\nleave_out = \"none\"\ndebt_releases = 5\nwithout = [\"{id}\"]\n");
+        let job = Job::from_toml(&text).unwrap();
+        assert_eq!((job.data.leave_out, job.data.debt_releases), (LeaveOut::None, 5));
+        assert_eq!(kept(&job)["without"], serde_json::json!([id]));
+        assert_eq!(Job::from_json(&job.to_json()).unwrap(), job);
+    }
+
+    #[test]
     fn a_wrong_key_or_value_is_named() {
         let error = |more: &str| Job::from_toml(&format!("{SMALL}{more}")).unwrap_err().to_string();
         assert!(error("ranks = 3").contains("ranks"));
@@ -266,6 +285,9 @@ mod tests {
         assert!(error("[attribution]\nhalves = 3").contains("even"));
         assert!(error("[attribution]\nhalves = 0").contains("from 2 to 64"));
         assert!(error("[data]\nheld_out = 1.5").contains("data.held_out"));
+        assert!(error("[data]\ndebt_releases = 1").contains("from 2 to 20"));
+        assert!(error("[data]\nleave_out = \"all\"").contains("in-debt"));
+        assert!(error("[data]\nwithout = [\"ab\"]").contains("contribution's id"));
         assert!(error("[scratch]").contains("generate"));
         assert!(error("serve = \"int4\"").contains("int8"));
         assert!(Job::from_toml("task = \"classify\"").unwrap_err().to_string().contains("base is missing"));

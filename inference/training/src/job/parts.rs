@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
+use datanet_types::ContributionId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::JobError;
@@ -72,6 +73,28 @@ impl Lora {
     }
 }
 
+/// Which contributions a job leaves out beside those that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeaveOut {
+    /// Those that stood in debt over several releases, as the node that takes the job finds them.
+    #[default]
+    InDebt,
+    /// None.
+    None,
+}
+
+impl LeaveOut {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Releases in a row by which a contribution must owe before it is left out, where a job names no number.
+pub const DEBT_RELEASES: usize = 3;
+/// Most contributions that a job leaves out.
+const MAX_LEFT_OUT: usize = 10_000;
+
 /// Which records are learnt from. The node reads these keys; training itself gets the records ready.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -92,6 +115,19 @@ pub struct Data {
     pub label: Option<String>,
     /// Field of the text that means the same, for sentence embeddings.
     pub pair: Option<String>,
+    /// Whether the node adds contributions in debt to `without` as it takes the job.
+    #[serde(skip_serializing_if = "LeaveOut::is_default")]
+    pub leave_out: LeaveOut,
+    /// How many releases in a row "in debt" means, 2 to 20.
+    #[serde(skip_serializing_if = "is_usual")]
+    pub debt_releases: usize,
+    /// Contributions that are not learnt from. A job that was taken has all of them here, so that whoever repeats its run leaves out the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<ContributionId>,
+}
+
+fn is_usual(releases: &usize) -> bool {
+    *releases == DEBT_RELEASES
 }
 
 impl Default for Data {
@@ -105,6 +141,9 @@ impl Default for Data {
             text: None,
             label: None,
             pair: None,
+            leave_out: LeaveOut::default(),
+            debt_releases: DEBT_RELEASES,
+            without: Vec::new(),
         }
     }
 }
@@ -113,7 +152,9 @@ impl Data {
     pub(super) fn check(&self) -> Result<(), JobError> {
         real("data.held_out", self.held_out, 0.0, 0.9)?;
         within("data.max_records", self.max_records, 1, 10_000_000)?;
-        within("data.datanets", self.datanets.len(), 0, 64)
+        within("data.datanets", self.datanets.len(), 0, 64)?;
+        within("data.debt_releases", self.debt_releases, 2, 20)?;
+        within("data.without", self.without.len(), 0, MAX_LEFT_OUT)
     }
 }
 

@@ -126,6 +126,25 @@ fn a_noisy_contributor_is_paid_less_than_the_others_for_the_held_out_records() {
 }
 
 #[test]
+fn a_noisy_contributor_is_paid_least_by_the_answers_that_were_given_wrong_ones_among_them() {
+    // What a node attributes: nobody knows the right label when it is asked.
+    let (data, _folder, release) = classifier();
+    let mut explainer = open(release);
+    let (mut sums, mut by_wrong, mut wrong) = ([0.0f64; 4], 0.0f64, 0);
+    for example in &data.held_out {
+        let said = explainer.answer(&example.text).unwrap();
+        let given = (0..said.len()).max_by(|a, b| said[*a].total_cmp(&said[*b])).unwrap();
+        let why = explainer.explain(&example.text, given).unwrap();
+        sums.iter_mut().zip(&why.pay).for_each(|(sum, value)| *sum += f64::from(*value));
+        if Some(given) != example.label {
+            (by_wrong, wrong) = (by_wrong + f64::from(why.pay[3]), wrong + 1);
+        }
+    }
+    let least = sums.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(least == sums[3], "{sums:?}, of the last {by_wrong} by {wrong} wrong answers of {}", data.held_out.len());
+}
+
+#[test]
 fn written_text_is_explained_without_its_prompt() {
     let mut scratch = Job::new("", Task::Generate);
     let small = Scratch { hidden: 32, intermediate: 64, layers: 1, heads: 2, kv_heads: 1, ..Scratch::default() };
