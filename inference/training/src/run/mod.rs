@@ -6,7 +6,7 @@
 //!               └─ course ─┴─ trainer                  what decides every step; the step, for everybody who trains
 //!                          │
 //!                          ├──► halves                 the same again on random halves, for what pays
-//!                          ├──► influence              tables by record, source and what was given; audit; fallback
+//!                          ├──► influence              tables by record, source and what was given; audit (retrain); fallback
 //!                          ├──► served                 what the form that nodes serve costs
 //!                          └──► release                adapter or decoder, tables, transcript
 //! ```
@@ -25,6 +25,7 @@ mod memory;
 mod moves;
 mod prepare;
 mod release;
+mod retrain;
 pub(crate) mod scratch;
 mod served;
 mod state;

@@ -140,7 +140,7 @@ fn an_audit_is_stopped_before_its_next_step() {
     let (data, base, folder) = (data(), base(), tempfile::tempdir().unwrap());
     let mut retrained = 0;
     let error = train(&setup(&job, &data, &base, folder.path()), &mut |event| match event {
-        Event::Working if retrained > 0 => Control::Stop,
+        Event::Counted { .. } if retrained > 0 => Control::Stop,
         Event::Attribution { done, .. } => {
             retrained = done;
             Control::Continue
@@ -298,6 +298,28 @@ fn an_audit_publishes_a_gate() {
     let within = gate.lds_interval.unwrap();
     assert!(within.low <= within.high && gate.leave_one_out_interval.is_some(), "{gate:?}");
     assert!(gate.finding(&Thresholds::default()).reason.contains("there were 2 and 2"));
+}
+
+#[test]
+fn retrainings_are_the_same_however_many_work_at_once() {
+    let (mut job, folder) = (job(), tempfile::tempdir().unwrap());
+    (job.lora.layers, job.recipe.epochs) = (Some(vec![5]), 1);
+    let (data, base) = (data(), base());
+    let removed: Vec<Vec<bool>> = (0..5).map(|out| (0..96).map(|record| record % 5 == out).collect()).collect();
+    let losses = |threads: usize| {
+        let setup = setup(&job, &data, &base, folder.path());
+        let setup = Setup { session: SessionConfig { threads, ..setup.session.clone() }, ..setup };
+        let prepared = Prepared::new(&setup).unwrap();
+        let answers = prepared.network.held_out();
+        let losses = retrain::losses(&setup, &prepared, &answers, &removed, &mut |_| Control::Continue);
+        losses.unwrap().unwrap()
+    };
+    let alone = losses(1);
+    assert!(alone.len() == 5 && alone.iter().all(|losses| losses.len() == 36) && alone[0] != alone[1]);
+    for beside in [losses(2), losses(4)] {
+        let bits = |all: &[Vec<f32>]| all.iter().flatten().map(|loss| loss.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&beside), bits(&alone));
+    }
 }
 
 #[test]
