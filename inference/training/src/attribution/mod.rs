@@ -10,6 +10,7 @@
 //!
 //!  halves ──► pay                                         the mean over random halves of the records, and what it pays
 //!  audit (beside), bootstrap ──► gate                     values against real retraining, beyond chance; the fallback
+//!  first_order                                           what a run tells of that by itself, without retraining
 //!  gradients, curvature, cholesky                         what else values could come from (run)
 //!  lots                                                   which records share a column, where there are many
 //!  clip                                                   why outliers do not pay
@@ -24,6 +25,7 @@ pub mod bootstrap;
 pub mod cholesky;
 pub mod clip;
 pub mod curvature;
+pub mod first_order;
 pub mod gate;
 pub mod gradients;
 pub mod halves;
@@ -37,6 +39,7 @@ pub mod table;
 pub use audit::{AuditPlan, Belonging, Faithfulness, Ground, Retrainings};
 pub use beside::{Crew, Heard, Retrainer, beside};
 pub use bootstrap::{Interval, Predicted};
+pub use first_order::FirstOrder;
 pub use gate::{Choice, Compared, Finding, GAUSS_NEWTON, Gate, GateVerdict, REPLAY, Thresholds, title, why};
 pub use model::{Curvature, Model, ModelError, Rows};
 pub use replay::{Replay, ReplayStep};

@@ -73,6 +73,7 @@ fn a_classifier_learns_and_its_release_is_whole() {
     let measure = |name: &str| outcome.evaluation.get(name).unwrap();
     assert!(measure("accuracy") > 0.8 && measure("accuracy") > measure("majority"), "{:?}", outcome.evaluation);
     assert!(measure("base_accuracy") > measure("majority"));
+    assert!(outcome.first_order.is_some_and(|error| error > 0.0 && error < 10.0), "{:?}", outcome.first_order);
     let names: Vec<&str> = outcome.files.iter().map(|(name, _)| name.as_str()).collect();
     let expected = [
         "adapter_config.json",
@@ -225,7 +226,10 @@ fn a_killed_run_goes_on_to_the_same_bytes() {
         Control::Continue
     });
     // The first half is done; of the second, 12 steps are on the disk.
-    assert_eq!((done, first, outcome.unwrap().steps), (Some(18), Some(31), 0));
+    let outcome = outcome.unwrap();
+    assert_eq!((done, first, outcome.steps), (Some(18), Some(31), 0));
+    let bits = |outcome: &RunOutcome| outcome.first_order.map(f32::to_bits);
+    assert_eq!(bits(&outcome), bits(&reference().1));
     same_files(&reference().0.path().join("release"), &folder.path().join("release"));
     same_files(&reference().0.path().join("halves/01"), &folder.path().join("halves/01"));
 }
