@@ -201,6 +201,11 @@ pub struct Attribution {
     /// Trainings on random halves of the records, by whose mean answers pay; even, and at most [`MAX_HALVES`].
     #[prost(uint32, tag = "11")]
     pub halves: u32,
+    /// The first-order error of forward replay, told along the run without retraining: the length of what it missed of how
+    /// gradients change without some records, over that of the whole change; 0 or more. Absent where nothing was followed.
+    #[prost(message, optional, tag = "12")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_order_error: Option<SignedPpm>,
 }
 
 /// Between which a figure lies in 95 of 100 cases.
@@ -511,6 +516,8 @@ fn validate_attribution(attribution: &Attribution) -> Result<(), ReleaseError> {
     let others = compared.iter().flat_map(|one| [one.lds_interval, one.leave_one_out_interval]);
     let ordered = own.into_iter().chain(others).flatten().all(|interval| interval.low <= interval.high);
     check(ordered, || "an interval ends below its beginning".into())?;
+    let missed = attribution.first_order_error;
+    check(missed.is_none_or(|error| error.0 >= 0), || "a first-order error is 0 or more".into())?;
     let halves = attribution.halves;
     check(halves <= MAX_HALVES && halves.is_multiple_of(2), || {
         format!("a release has an even number of halves, at most {MAX_HALVES}")

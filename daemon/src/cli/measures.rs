@@ -90,6 +90,9 @@ pub(super) fn print_attribution(said: &Value, one: f64) {
     let Some(method) = said["method"].as_str() else { return };
     say!("attribution by {}: {}", title(method), text(&said["why"]));
     say!("audit {}", gate(said, one));
+    if let Some(missed) = first_order(said, one) {
+        say!("{missed}");
+    }
     let figure = |compared: &Value, name: &str, behind: &str| match (count(said, behind), compared[name].as_f64()) {
         (0, _) | (_, None) => "-".to_owned(),
         (_, Some(value)) => format!("{:.3}{}", value / one, within(compared, name, one)),
@@ -143,6 +146,14 @@ pub(super) fn gate(gate: &Value, one: f64) -> String {
     }
 }
 
+/// What a release says of its first-order error, which no retraining is needed for.
+fn first_order(said: &Value, one: f64) -> Option<String> {
+    let error = said["first_order_error"].as_f64()? / one;
+    Some(format!(
+        "first-order error along the run {error:.3} (0: leaving records out changes gradients just as was followed)"
+    ))
+}
+
 /// Between which a figure lies in 95 of 100 cases.
 fn within(figures: &Value, name: &str, one: f64) -> String {
     let interval = &figures[format!("{name}_interval")];
@@ -193,5 +204,8 @@ mod tests {
         let one = json!({ "lds": 0.7, "leave_one_out": null, "subsets": 8, "contributors": 1, "passed": true });
         assert!(gate(&one, 1.0).ends_with("; no score over 1 contributor left out: passed"), "{}", gate(&one, 1.0));
         assert_eq!(gate(&Value::Null, 1.0), "not audited by retraining");
+        let missed = first_order(&json!({ "first_order_error": 250_000 }), 1e6).unwrap();
+        assert!(missed.starts_with("first-order error along the run 0.250"), "{missed}");
+        assert_eq!(first_order(&json!({}), 1.0), None);
     }
 }

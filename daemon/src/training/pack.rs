@@ -81,6 +81,8 @@ fn attribution(trained: &Trained, halves: usize) -> Attribution {
         lds_interval: interval(one.gate.lds_interval),
         leave_one_out_interval: interval(one.gate.leave_one_out_interval),
     });
+    // It is a figure of forward replay, and says nothing of what took its place.
+    let replayed = trained.first_order.filter(|_| trained.choice.is_none_or(|choice| choice == Choice::Replay));
     Attribution {
         method: trained.choice.unwrap_or(Choice::Replay).name().to_owned(),
         lds: measure(gate.and_then(|gate| gate.lds)),
@@ -93,6 +95,7 @@ fn attribution(trained: &Trained, halves: usize) -> Attribution {
         lds_interval: gate.and_then(|gate| interval(gate.lds_interval)),
         leave_one_out_interval: gate.and_then(|gate| interval(gate.leave_one_out_interval)),
         halves: count(Some(halves)),
+        first_order_error: replayed.map(|error| ppm::measure(f64::from(error))),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Code, ServiceError, ServiceResult};
 /// Steps of a run that become events; all of them would be a long list of nothing new.
 const STEPS_TOLD: usize = 200;
 
-/// The phase of real retraining, which counts its own steps.
+/// The phase of real retraining.
 const AUDIT: &str = "attribution";
 
 /// An event without numbers.
@@ -122,7 +122,6 @@ pub(super) fn apply(said: &Event, job: &mut JobRecord) -> Option<JobEvent> {
         Event::Attribution { done, total } => {
             let (done, total) = (*done as u64, *total as u64);
             enter(progress, AUDIT);
-            count(progress, done, total);
             let message = format!("attribution is checked by retraining: {done} of {total}");
             told("attribution", &message, json!({ "done": done, "of": total }))
         }
@@ -172,9 +171,12 @@ mod tests {
         assert_eq!((job.progress.step, job.progress.seconds_left), (64, Some(0.0)));
         apply(&Event::Phase { name: AUDIT }, &mut job);
         assert_eq!((job.progress.step, job.progress.steps), (0, 0));
-        apply(&Event::Attribution { done: 1, total: 5 }, &mut job);
-        assert_eq!((job.progress.steps, job.progress.seconds_left), (5, None), "one says nothing of the rate");
-        apply(&Event::Attribution { done: 2, total: 5 }, &mut job);
+        apply(&Event::Counted { done: 1, total: 90 }, &mut job);
+        assert_eq!((job.progress.steps, job.progress.seconds_left), (90, None), "one says nothing of the rate");
+        let told = apply(&Event::Attribution { done: 2, total: 5 }, &mut job);
+        assert!(told.is_some_and(|event| event.message.ends_with("2 of 5")));
+        assert_eq!((job.progress.step, job.progress.steps), (1, 90), "retrainings beside each other end together");
+        apply(&Event::Counted { done: 2, total: 90 }, &mut job);
         assert!(job.progress.seconds_left.is_some());
         assert_eq!(left(6, 2, 4), Some(12.0));
     }

@@ -93,6 +93,8 @@ pub struct Trained {
     pub gate: Option<Gate>,
     /// The same of every method that was tried.
     pub compared: Vec<Compared>,
+    /// The first-order error of forward replay along the run, where records were followed.
+    pub first_order: Option<f32>,
 }
 
 /// Starts a run.
@@ -212,8 +214,8 @@ fn trained(run: &Run, outcome: RunOutcome) -> Trained {
     }
     let mut files = outcome.files;
     files.extend(checkpoints(&run.folder.join(CHECKPOINTS)));
-    let RunOutcome { attribution: choice, gate, compared, .. } = outcome;
-    Trained { files, metrics, evaluation: evaluation.into(), choice, gate, compared }
+    let RunOutcome { attribution: choice, gate, compared, first_order, .. } = outcome;
+    Trained { files, metrics, evaluation: evaluation.into(), choice, gate, compared, first_order }
 }
 
 /// What an audit found, for people.
@@ -229,6 +231,9 @@ fn audit(gate: &Gate, outcome: &RunOutcome) -> serde_json::Value {
         /// Why this one.
         why: Option<String>,
         damping: Option<f32>,
+        /// Of forward replay, told along the run.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        first_order_error: Option<f32>,
         compared: Vec<Figures<'a>>,
         left_out: &'a [LeftOut],
     }
@@ -248,7 +253,9 @@ fn audit(gate: &Gate, outcome: &RunOutcome) -> serde_json::Value {
         Some(Choice::GaussNewton { damping }) => Some(damping),
         _ => None,
     };
-    let audit = Audit { gate, finding, method, why, damping, compared, left_out: &outcome.left_out };
+    let first_order_error = outcome.first_order.filter(|_| outcome.attribution == Some(Choice::Replay));
+    let left_out = &outcome.left_out;
+    let audit = Audit { gate, finding, method, why, damping, first_order_error, compared, left_out };
     as_json(&audit).unwrap_or_default()
 }
 

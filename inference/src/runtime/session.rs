@@ -136,7 +136,8 @@ fn utf8(folder: &Path) -> Result<&str, RuntimeError> {
 }
 
 impl SessionConfig {
-    fn intra_threads(&self) -> usize {
+    /// Threads that an operator gets: what was asked for, or what 0 stands for on this machine.
+    pub fn intra_threads(&self) -> usize {
         if self.threads > 0 {
             return self.threads;
         }

@@ -3,6 +3,9 @@
 //! The task is anything that is a [`Model`]: the digits or clouds of points on small networks in plain Rust, or texts
 //! on a transformer.
 
+mod foretold;
+mod retrain;
+
 use std::time::{Duration, Instant};
 
 use datanet_training::attribution::audit::Progress;
@@ -10,14 +13,17 @@ use datanet_training::attribution::rank::spearman;
 use datanet_training::attribution::replay::ReplayError;
 use datanet_training::attribution::table::TableError;
 use datanet_training::attribution::{
-    AuditPlan, Belonging, Curvature, Faithfulness, Ground, Model, ModelError, Rows, curvature, gradients,
+    AuditPlan, Belonging, Curvature, Faithfulness, Ground, Model, ModelError, Rows, Table, curvature, gradients,
 };
 use datanet_training::run::{Course, Following, TrainError};
 use serde::{Deserialize, Serialize};
 
 use crate::gauss_newton::{GaussNewton, GaussNewtonError};
 use crate::peers::{self, PeerValues, Peers};
-use crate::{baselines, similarity};
+use crate::{baselines, qld, similarity};
+
+pub use foretold::{Correlation, Foretold, correlation, foretold};
+pub use retrain::Others;
 
 /// Held-out samples whose losses are asked for at a time.
 const BATCH: usize = 64;
@@ -43,6 +49,8 @@ pub struct Study<'a> {
     pub vectors: Option<Vectors<'a>>,
     /// Other people's software that is asked as well.
     pub peers: Option<&'a dyn Peers>,
+    /// Makes models for retrainings beside each other; one after another, on the study's own, where there is none.
+    pub others: Option<&'a Others<'a>>,
     /// What is really removed.
     pub plan: &'a AuditPlan,
 }
@@ -68,6 +76,10 @@ pub struct MethodScores {
     /// How faithful it is.
     #[serde(flatten)]
     pub faithfulness: Faithfulness,
+    /// By how much the queries' mean loss rises without the hundredth of the records that it values highest, in nats.
+    pub qld: Option<f32>,
+    /// For forward replay, its first-order error along the run, which no retraining is needed for.
+    pub first_order: Option<f32>,
     /// Time it took beside the training itself.
     pub seconds: f32,
 }
@@ -75,7 +87,8 @@ pub struct MethodScores {
 impl MethodScores {
     /// The scores of a method that took `time`.
     pub fn new(method: impl Into<String>, faithfulness: Faithfulness, time: Duration) -> Self {
-        Self { method: method.into(), faithfulness, seconds: time.as_secs_f32() }
+        let (qld, first_order) = (None, None);
+        Self { method: method.into(), faithfulness, qld, first_order, seconds: time.as_secs_f32() }
     }
 }
 
@@ -96,6 +109,8 @@ pub struct Report {
     pub training_seconds: f32,
     /// How well actual pay agrees with itself between two halves of the queries.
     pub pay_agreement: Option<f32>,
+    /// As [`MethodScores::qld`], without as many records drawn by chance: the mean of a few draws.
+    pub qld_by_chance: Option<f32>,
 }
 
 /// Why a study ended early.
@@ -131,18 +146,20 @@ pub enum StudyError {
 struct Valued {
     method: String,
     values: Rows,
+    first_order: Option<f32>,
     time: Duration,
 }
 
 impl Valued {
     fn new(method: impl Into<String>, started: Instant, values: Rows) -> Self {
-        Self { method: method.into(), values, time: started.elapsed() }
+        Self { method: method.into(), values, first_order: None, time: started.elapsed() }
     }
 }
 
 impl From<PeerValues> for Valued {
     fn from(peer: PeerValues) -> Self {
-        Self { method: peer.method, values: peer.values, time: Duration::from_secs_f32(peer.seconds) }
+        let time = Duration::from_secs_f32(peer.seconds);
+        Self { method: peer.method, values: peer.values, first_order: None, time }
     }
 }
 
@@ -177,18 +194,25 @@ pub fn run(model: &mut dyn Model, study: &Study<'_>, progress: &mut Progress<'_>
         all.extend(peers.values(&checkpoints, &losses)?.into_iter().map(Valued::from));
     }
     let belonging = Belonging::by_record(study.contributors);
-    let ground = study.plan.observe(
-        &belonging,
-        &mut |removed| -> Result<Vec<f32>, StudyError> {
-            let theta = course.train(model, removed)?;
-            Ok(self::losses(model, &theta, study.queries)?)
-        },
-        progress,
-    )?;
-    let ground = ground.ok_or(StudyError::Stopped)?;
-    let score = |one: Valued| MethodScores::new(one.method, ground.judge(&belonging, &one.values), one.time);
+    let retrainings = study.plan.retrainings(&belonging);
+    let audited = retrainings.removed().len();
+    let tops: Vec<Vec<bool>> = all.iter().map(|one| qld::top(&one.values)).collect();
+    let chance = qld::by_chance(study.contributors.len(), study.plan.seed);
+    let removed = [retrainings.removed(), tops.as_slice(), chance.as_slice()].concat();
+    let after = retrain::retrained(model, study, &removed, progress)?;
+    let (audited, left_out) = after.split_at(audited);
+    let (tops, chance) = left_out.split_at(all.len());
+    // With nothing left out, which comes first.
+    let base = audited.first().cloned().unwrap_or_default();
+    let ground = retrainings.ground(audited);
+    let score = |(one, after): (Valued, &Vec<f32>)| MethodScores {
+        qld: Some(qld::rise(after, &base)),
+        first_order: one.first_order,
+        ..MethodScores::new(one.method, ground.judge(&belonging, &one.values), one.time)
+    };
     Ok(Report {
-        rows: all.into_iter().map(score).collect(),
+        rows: all.into_iter().zip(tops).map(score).collect(),
+        qld_by_chance: mean(chance.iter().map(|after| qld::rise(after, &base))),
         accuracy,
         loss: losses.iter().sum::<f32>() / losses.len().max(1) as f32,
         parameters: theta.len(),
@@ -196,6 +220,11 @@ pub fn run(model: &mut dyn Model, study: &Study<'_>, progress: &mut Progress<'_>
         training_seconds,
         pay_agreement: pay_agreement(&ground),
     })
+}
+
+fn mean(numbers: impl ExactSizeIterator<Item = f32>) -> Option<f32> {
+    let count = numbers.len();
+    (count > 0).then(|| numbers.sum::<f32>() / count as f32)
 }
 
 /// How well actual pay agrees with itself between two halves of the answers: no method can be expected to agree
@@ -223,24 +252,34 @@ pub fn losses(model: &mut dyn Model, theta: &[f32], samples: &[usize]) -> Result
 /// Each curvature by itself, so that its time is its own.
 fn replays(model: &mut dyn Model, study: &Study<'_>, answers: &Rows) -> Result<Vec<Valued>, StudyError> {
     let records = study.contributors.len();
-    let columns: Vec<Option<usize>> = (0..records).map(Some).collect();
     let mut all = Vec::new();
     for curvature in study.curvatures {
         let started = Instant::now();
-        let following =
-            Following { column_of: columns.clone(), columns: records, curvature: *curvature, left_out: false };
         // Through the table, because that is what a release ships.
         let names = (0..records).map(|record| record.to_string()).collect();
-        let table = study.course.follow(model, following)?.replay.table(names)?;
-        let mut values = Rows::zeros(records, answers.rows);
-        for (query, gradient) in answers.iter().enumerate() {
-            for (record, value) in table.values(gradient)?.into_iter().enumerate() {
-                values.row_mut(record)[query] = value;
-            }
-        }
-        all.push(Valued::new(replay_name(*curvature), started, values));
+        let followed = study.course.follow(model, by_record(study, *curvature))?;
+        let values = values(&followed.replay.table(names)?, answers)?;
+        let valued = Valued::new(replay_name(*curvature), started, values);
+        all.push(Valued { first_order: followed.first_order.error(), ..valued });
     }
     Ok(all)
+}
+
+/// A column for each of the study's records.
+fn by_record(study: &Study<'_>, curvature: Curvature) -> Following {
+    let records = study.contributors.len();
+    Following { column_of: (0..records).map(Some).collect(), columns: records, curvature, left_out: false }
+}
+
+/// What a table says of answers with these gradients, [columns, Q].
+fn values(table: &Table, answers: &Rows) -> Result<Rows, TableError> {
+    let mut values = Rows::zeros(table.columns(), answers.rows);
+    for (query, gradient) in answers.iter().enumerate() {
+        for (column, value) in table.values(gradient)?.into_iter().enumerate() {
+            values.row_mut(column)[query] = value;
+        }
+    }
+    Ok(values)
 }
 
 fn by_gradients(

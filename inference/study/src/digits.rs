@@ -1,5 +1,7 @@
 //! The digits task: handwritten digits of twenty contributors on a small tanh network with adapters in every layer.
 
+use std::ops::ControlFlow;
+
 use datanet_training::attribution::audit::{AuditPlan, Progress};
 use datanet_training::attribution::{Curvature, Model, Rows};
 use datanet_training::random::Stream;
@@ -12,7 +14,7 @@ use crate::peers::Peers;
 use crate::points::Points;
 use crate::similarity::unit;
 use crate::small::TanhLora;
-use crate::{Report, Study, StudyError, Vectors, run};
+use crate::{Foretold, Report, Study, StudyError, Vectors, foretold, run};
 
 /// Contributors of the task.
 pub const CONTRIBUTORS: usize = 20;
@@ -126,9 +128,41 @@ impl DigitsTask {
                 answer_labels: &labels[count..],
             }),
             peers,
+            // These networks share out a batch over all cores by themselves.
+            others: None,
             plan,
         };
         run(&mut self.model, &study, progress)
+    }
+}
+
+impl DigitsTask {
+    /// What runs at this rate foretell of their own error, with all rows and with the true labels', beside what retraining
+    /// finds.
+    ///
+    /// # Errors
+    /// [`StudyError`].
+    pub fn foretold(&mut self, rate: f32, plan: &AuditPlan) -> Result<Vec<Foretold>, StudyError> {
+        let course = self.at(rate);
+        let study = Study {
+            course: &course,
+            contributors: &self.contributors,
+            queries: &self.queries,
+            curvatures: &[Curvature::All, Curvature::TrueLabel],
+            dampings: &[],
+            gauss_newton_rows: Curvature::All,
+            vectors: None,
+            peers: None,
+            others: None,
+            plan,
+        };
+        foretold(&mut self.model, &study, &mut |_, _| ControlFlow::Continue(()))
+    }
+
+    /// The training at another rate.
+    fn at(&self, rate: f32) -> Course {
+        let recipe = Recipe { learning_rate: rate, ..self.course.recipe.clone() };
+        Course { recipe, ..self.course.clone() }
     }
 }
 
@@ -149,5 +183,18 @@ mod tests {
             own.filter(|record| task.model.points.labels[*record] != noisy.model.points.labels[*record]).count()
         };
         assert!(changed(7) > 10 && changed(8) == 0);
+    }
+
+    #[test]
+    fn a_hotter_run_foretells_a_larger_error() {
+        let mut task = DigitsTask::new(&Points::blobs(600, 8, 4, 3.0, 0), false, 0).unwrap();
+        let plan = AuditPlan { subsets: 4, contributors: 0, ..AuditPlan::default() };
+        let mut first_order = |rate: f32| {
+            let found = task.foretold(rate, &plan).unwrap();
+            assert!(found.len() == 2 && found.iter().all(|one| one.by_answers.is_some() && one.missing.is_some()));
+            found[0].first_order.unwrap()
+        };
+        let (gentle, hot) = (first_order(2e-4), first_order(2e-2));
+        assert!(gentle < hot, "{gentle} {hot}");
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  points ──► digits (small, network) ──┐
-//!                                       ├──► compare ──► Report       forward replay, gauss_newton, baselines,
+//!                                       ├──► compare (qld) ──► Report forward replay, gauss_newton, baselines,
 //!  a Dataset ──► text (a transformer) ──┘       │                     similarity, peers: who agrees with retraining?
 //!                                               └ convex              where influence is the truth
 //!
@@ -41,6 +41,7 @@ pub mod gauss_newton;
 pub mod network;
 pub mod peers;
 pub mod points;
+pub mod qld;
 pub mod semivalues;
 pub mod similarity;
 pub mod small;
@@ -52,7 +53,10 @@ pub mod text;
 #[path = "../../training/src/testing.rs"]
 mod testing;
 
-pub use compare::{MethodScores, Report, Study, StudyError, Vectors, losses, replay_name, run};
+pub use compare::{
+    Correlation, Foretold, MethodScores, Others, Report, Study, StudyError, Vectors, correlation, foretold, losses,
+    replay_name, run,
+};
 pub use digits::DigitsTask;
 pub use network::{Classifier, Plain};
 pub use peers::{Checkpoint, PeerValues, Peers};

@@ -95,6 +95,8 @@ impl TextTask {
             answers,
             answer_labels,
         });
+        let shared = self.network.beside(1);
+        let others = || -> Box<dyn Model + Send> { Box::new(shared.beside(1)) };
         let study = Study {
             course: &self.course,
             contributors: &self.contributors,
@@ -104,6 +106,7 @@ impl TextTask {
             gauss_newton_rows: plan.gauss_newton_rows,
             vectors,
             peers: plan.peers,
+            others: Some(&others),
             plan: plan.audit,
         };
         run(&mut self.network, &study, progress)

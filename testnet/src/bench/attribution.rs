@@ -8,13 +8,13 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use datanet_study::{DigitsTask, Logistic, Peers, Plain, Points, Report, convex, replay_name};
+use datanet_study::{DigitsTask, Logistic, MethodScores, Peers, Plain, Points, Report, convex, replay_name};
 use datanet_training::attribution::{AuditPlan, Curvature, Faithfulness};
 use datanet_training::job::{Attribution, Method};
 use datanet_training::run::Gradient;
 
 use super::attribution_text::{self, Texts};
-use super::{Measure, attribution_attacks, attribution_pay, attribution_peers};
+use super::{Measure, attribution_attacks, attribution_foretold, attribution_pay, attribution_peers};
 use crate::peer::{Python, PythonPackages};
 use crate::ui::Ui;
 
@@ -30,6 +30,8 @@ const CONVEX_L2: f32 = 1e-2;
 const GOAL_CONVEX: f64 = 0.99;
 /// The least agreement that another method is divided by: below it a ratio says nothing.
 const LEAST: f64 = 0.01;
+/// Losses in thousandths.
+const MILLI: f64 = 1e3;
 /// Contributors left out one by one: all of them.
 const LEFT_OUT: usize = 20;
 
@@ -42,6 +44,8 @@ pub struct AttributionBench {
     pub attacks: bool,
     /// Seeds over which it is measured what pays, instead.
     pub pay: Option<u64>,
+    /// Seeds over which it is measured whether runs foretell their own error, instead.
+    pub first_order: Option<u64>,
     /// Attackers on the texts.
     pub attackers: usize,
     /// A record's gradient is at most so many times its batch's median; 0 for no bound, none for what a job ships with.
@@ -101,10 +105,11 @@ fn measure(
 ) -> Result<Vec<Measure>> {
     let (clip, mut measures) = (bench.clip(), Vec::new());
     if let Some(points) = points {
-        measures.extend(match (bench.pay, bench.attacks) {
-            (Some(seeds), _) => attribution_pay::on_digits(points, seeds, clip, ui)?,
-            (None, true) => attribution_attacks::on_digits(points, clip, ui)?,
-            (None, false) => on_digits(points, bench.subsets, clip, python, ui)?,
+        measures.extend(match (bench.pay, bench.first_order, bench.attacks) {
+            (Some(seeds), _, _) => attribution_pay::on_digits(points, seeds, clip, ui)?,
+            (None, Some(seeds), _) => attribution_foretold::on_digits(points, seeds, bench.subsets, clip, ui)?,
+            (None, None, true) => attribution_attacks::on_digits(points, clip, ui)?,
+            (None, None, false) => on_digits(points, bench.subsets, clip, python, ui)?,
         });
     }
     if let Some(texts) = texts {
@@ -211,13 +216,41 @@ pub(super) fn compared(task: &str, report: &Report) -> Vec<Measure> {
             measures.push(Measure::of(&name, unit, ours, peer, &row.method, ratio, goal));
         }
     }
+    measures.extend(tops(task, report));
+    measures.extend(report.rows.iter().filter_map(|row| foretold(task, row)));
     measures
+}
+
+/// What the loss rises by without what forward replay with all rows values highest, beside what other methods do, and
+/// chance.
+fn tops(task: &str, report: &Report) -> Vec<Measure> {
+    let ours = row(report, Curvature::All).and_then(|row| row.qld);
+    let others = report.rows.iter().filter(|row| row.method != replay_name(Curvature::All));
+    let others = others.map(|row| (row.method.as_str(), row.qld));
+    let peers = others.chain([("a hundredth drawn by chance", report.qld_by_chance)]);
+    let told = |(name, peer): (&str, Option<f32>)| {
+        let (ours, peer) = (f64::from(ours?) * MILLI, f64::from(peer?) * MILLI);
+        let ratio = ours / peer.max(LEAST);
+        Some(Measure::of(&format!("{task}: forward replay, all rows"), "QLD, 0.001 nats", ours, peer, name, ratio, 0.0))
+    };
+    peers.filter_map(told).collect()
+}
+
+/// What a replay foretold of its own error, beside how far its LDS is from all that there is.
+fn foretold(task: &str, row: &MethodScores) -> Option<Measure> {
+    let (error, missing) = (f64::from(row.first_order?), 1.0 - f64::from(row.faithfulness.lds?));
+    let (name, ratio) = (format!("{task}: {}", row.method), error / missing.max(LEAST));
+    Some(Measure::of(&name, "first-order error", error, missing, "1 - LDS by retraining", ratio, 0.0))
 }
 
 /// The scores of forward replay with this curvature.
 pub(super) fn find(report: &Report, curvature: Curvature) -> Option<&Faithfulness> {
+    row(report, curvature).map(|row| &row.faithfulness)
+}
+
+fn row(report: &Report, curvature: Curvature) -> Option<&MethodScores> {
     let name = replay_name(curvature);
-    report.rows.iter().find(|row| row.method == name).map(|row| &row.faithfulness)
+    report.rows.iter().find(|row| row.method == name)
 }
 
 /// Agreement with retraining, of which 1 is all there is; a score that could not be measured reaches nothing.
@@ -229,8 +262,6 @@ pub(super) fn reached(name: &str, unit: &str, score: Option<f32>, goal: f64) -> 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
-
-    use datanet_study::MethodScores;
 
     use super::*;
 
@@ -244,8 +275,16 @@ mod tests {
             scores(replay_name(Curvature::TrueLabel), 0.8),
             scores("DataInf".to_owned(), 0.45),
         ];
-        let (accuracy, pay_agreement) = (Some(0.5), None);
-        Report { rows, accuracy, loss: 1.0, parameters: 1, steps: 1, training_seconds: 1.0, pay_agreement }
+        Report {
+            rows,
+            accuracy: Some(0.5),
+            loss: 1.0,
+            parameters: 1,
+            steps: 1,
+            training_seconds: 1.0,
+            pay_agreement: None,
+            qld_by_chance: Some(0.001),
+        }
     }
 
     #[test]
@@ -255,6 +294,19 @@ mod tests {
         assert_eq!((measures.len(), lds.len()), (4, 2));
         assert!(lds[0].goal == 0.0 && lds[1].goal == 1.0 && (lds[1].ratio - 2.0).abs() < 1e-6);
         assert!(measures.iter().all(|measure| measure.ratio.is_finite()));
+    }
+
+    #[test]
+    fn tops_are_held_against_other_methods_and_chance_and_errors_against_what_was_missed() {
+        let mut report = report();
+        (report.rows[0].qld, report.rows[2].qld, report.rows[0].first_order) = (Some(0.02), Some(-0.01), Some(0.3));
+        let found = tops("digits", &report);
+        let names: Vec<&str> = found.iter().map(|measure| measure.peer_name.as_str()).collect();
+        assert_eq!(names, ["DataInf", "a hundredth drawn by chance"]);
+        assert!((found[1].ours - 20.0).abs() < 1e-3 && (found[1].ratio - 20.0).abs() < 1e-3, "{:?}", found[1]);
+        let error = foretold("digits", &report.rows[0]).unwrap();
+        assert!((error.ours - 0.3).abs() < 1e-6 && (error.peer - 0.1).abs() < 1e-6);
+        assert!(foretold("digits", &report.rows[1]).is_none());
     }
 
     #[test]

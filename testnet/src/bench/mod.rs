@@ -4,6 +4,7 @@ mod adapters;
 mod answers;
 mod attribution;
 mod attribution_attacks;
+mod attribution_foretold;
 mod attribution_pay;
 mod attribution_peers;
 mod attribution_text;

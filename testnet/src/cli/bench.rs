@@ -205,6 +205,10 @@ pub(super) enum Bench {
         /// digits, instead
         #[arg(long, value_name = "SEEDS", conflicts_with_all = ["attacks", "only", "data"], value_parser = clap::value_parser!(u8).range(1..))]
         pay: Option<u8>,
+        /// Whether runs foretell by themselves how far their values are from retraining, over so many seeds and some
+        /// rates; on the digits, instead
+        #[arg(long, value_name = "SEEDS", conflicts_with_all = ["attacks", "pay", "only", "data", "peers"], value_parser = clap::value_parser!(u8).range(1..))]
+        first_order: Option<u8>,
         /// Attackers on the texts, spread over the contributors
         #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=20))]
         attackers: u8,
@@ -275,10 +279,12 @@ impl Bench {
             Self::Generate { tokens, streams, rounds, threads, json } => {
                 (bench::generate(&GenerateBench { tokens, streams, rounds, threads }, json).await?, json)
             }
-            Self::Attribution { data, attacks, pay, attackers, clip, only, subsets, peers, json } => {
+            Self::Attribution { data, attacks, pay, first_order, attackers, clip, only, subsets, peers, json } => {
                 let (attackers, pay) = (usize::from(attackers), pay.map(u64::from));
-                let only = if pay.is_some() { Some(AttributionTask::Digits) } else { only };
-                let bench = AttributionBench { data, attacks, pay, attackers, clip, only, subsets, peers };
+                let first_order = first_order.map(u64::from);
+                let on_digits = pay.is_some() || first_order.is_some();
+                let only = if on_digits { Some(AttributionTask::Digits) } else { only };
+                let bench = AttributionBench { data, attacks, pay, first_order, attackers, clip, only, subsets, peers };
                 (bench::attribution(&bench, json).await?, json)
             }
         })

@@ -54,6 +54,7 @@ fn a_manifest_out_of_bounds_is_refused() {
     attribution(|a| a.halves = 66, "at most 64");
     attribution(|a| a.method.clear(), "1 to 64 bytes");
     attribution(|a| a.lds_interval = Some(Interval { low: SignedPpm(1), high: SignedPpm(0) }), "below its beginning");
+    attribution(|a| a.first_order_error = Some(SignedPpm(-1)), "0 or more");
     refused(|r| r.name.clear(), "name");
     refused(|r| r.licence = "x".repeat(65), "SPDX");
     refused(|r| r.task = 9, "task 9");

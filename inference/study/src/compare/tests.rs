@@ -104,6 +104,18 @@ fn following_a_training_does_not_change_it() {
 }
 
 #[test]
+fn first_order_misses_less_with_the_curvature_than_without() {
+    let (mut model, course, _, _) = clouds();
+    let mut missed = |kind| {
+        let found = course.follow(&mut model, every_record(kind)).unwrap().first_order;
+        assert_eq!(found.looks, 6);
+        found.error().unwrap()
+    };
+    let (with, without) = (missed(Curvature::All), missed(Curvature::None));
+    assert!(with > 0.0 && with < without, "{with} {without}");
+}
+
+#[test]
 fn a_course_is_the_same_on_one_thread_and_on_two() {
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -192,6 +204,7 @@ fn forward_replay_is_the_most_faithful_on_clouds() {
             answer_labels: &labels[60..],
         }),
         peers: None,
+        others: None,
         plan: &AuditPlan::default(),
     };
     let report = run(&mut model, &study, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();
@@ -204,5 +217,42 @@ fn forward_replay_is_the_most_faithful_on_clouds() {
         assert!(lds(other) < replay, "{report:#?}");
     }
     assert_eq!((report.rows.len(), report.steps), (10, 30));
+    let told = |figure: fn(&MethodScores) -> Option<f32>| report.rows.iter().filter_map(figure).count();
+    assert_eq!((told(|row| row.qld), told(|row| row.first_order)), (10, 3));
+    assert!(report.qld_by_chance.is_some());
     assert!(serde_json::to_string(&report).unwrap().contains("\"lds\""));
+}
+
+#[test]
+fn retraining_beside_each_other_finds_the_same() {
+    let (mut model, course, contributors, queries) = clouds();
+    let copy = model.clone();
+    let others = || -> Box<dyn Model + Send> { Box::new(copy.clone()) };
+    let plan = AuditPlan { subsets: 6, contributors: 6, ..AuditPlan::default() };
+    let mut study = Study {
+        course: &course,
+        contributors: &contributors,
+        queries: &queries,
+        curvatures: &[Curvature::TrueLabel],
+        dampings: &[0.1],
+        gauss_newton_rows: Curvature::All,
+        vectors: None,
+        peers: None,
+        others: None,
+        plan: &plan,
+    };
+    let mut told = Vec::new();
+    let mut found = |study: &Study<'_>| {
+        let report = run(&mut model, study, &mut |done, all| {
+            told.push((done, all));
+            std::ops::ControlFlow::Continue(())
+        });
+        report.unwrap().rows.into_iter().map(|row| (row.faithfulness, row.qld)).collect::<Vec<_>>()
+    };
+    let alone = found(&study);
+    study.others = Some(&others);
+    assert_eq!(found(&study), alone);
+    // Nothing, 6 subsets and 6 contributors; the tops of 4 methods, and 4 draws.
+    let once: Vec<(usize, usize)> = (1..=21).map(|done| (done, 21)).collect();
+    assert_eq!(told, [once.clone(), once].concat());
 }

@@ -146,31 +146,58 @@ impl AuditPlan {
         retrain: &mut Retrain<'_, E>,
         progress: &mut Progress<'_>,
     ) -> Result<Option<Ground>, E> {
+        let retrainings = self.retrainings(belonging);
+        let total = retrainings.removed.len();
+        let mut losses = Vec::with_capacity(total);
+        for removed in &retrainings.removed {
+            losses.push(retrain(removed)?);
+            if progress(losses.len(), total).is_break() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(retrainings.ground(&losses)))
+    }
+
+    /// What is retrained, for whoever does it otherwise than one after another.
+    pub fn retrainings(&self, belonging: &Belonging) -> Retrainings {
         let subsets = self.draw_subsets(belonging.columns());
         let left_out = self.draw_contributors(belonging.contributors());
-        let total = 1 + subsets.len() + left_out.len();
-        let base = retrain(&vec![false; belonging.column_of.len()])?;
-        let mut done = 1;
-        if progress(done, total).is_break() {
-            return Ok(None);
-        }
-        let mut rises = |removed: &[Vec<usize>]| -> Result<Option<Rows>, E> {
-            let mut rises = Rows::none(base.len());
-            for columns in removed {
-                let losses = retrain(&belonging.records(columns))?;
-                let data = losses.iter().zip(&base).map(|(loss, base)| loss - base).collect();
-                rises.append(Rows { rows: 1, columns: base.len(), data });
-                done += 1;
-                if progress(done, total).is_break() {
-                    return Ok(None);
-                }
-            }
-            Ok(Some(rises))
+        let owned = left_out.iter().map(|one| belonging.columns_of(*one));
+        let without = subsets.iter().cloned().chain(owned).map(|columns| belonging.records(&columns));
+        let removed = std::iter::once(belonging.records(&[])).chain(without).collect();
+        Retrainings { subsets, left_out, removed }
+    }
+}
+
+/// The retrainings of an audit: with nothing left out, without each subset, and without each contributor, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retrainings {
+    subsets: Vec<Vec<usize>>,
+    left_out: Vec<usize>,
+    removed: Vec<Vec<bool>>,
+}
+
+impl Retrainings {
+    /// True at the records that each leaves out.
+    pub fn removed(&self) -> &[Vec<bool>] {
+        &self.removed
+    }
+
+    /// What really happened, from the losses of the held-out answers after each.
+    pub fn ground(self, losses: &[Vec<f32>]) -> Ground {
+        let base = losses.first().cloned().unwrap_or_default();
+        let rises = |losses: &[Vec<f32>]| {
+            let each = losses.iter().flat_map(|losses| losses.iter().zip(&base).map(|(loss, base)| loss - base));
+            Rows { rows: losses.len(), columns: base.len(), data: each.collect() }
         };
-        let Some(subset_rises) = rises(&subsets)? else { return Ok(None) };
-        let owned: Vec<Vec<usize>> = left_out.iter().map(|one| belonging.columns_of(*one)).collect();
-        let Some(contributor_rises) = rises(&owned)? else { return Ok(None) };
-        Ok(Some(Ground { subsets, subset_rises, left_out, contributor_rises }))
+        let after = losses.get(1..).unwrap_or_default();
+        let (subsets, contributors) = after.split_at(self.subsets.len().min(after.len()));
+        Ground {
+            subset_rises: rises(subsets),
+            contributor_rises: rises(contributors),
+            subsets: self.subsets,
+            left_out: self.left_out,
+        }
     }
 }
 

@@ -158,17 +158,18 @@ impl Blueprint {
         self.spec.as_ref().map_or(&[], |spec| &spec.targets)
     }
 
-    /// Loads a session of this kind.
-    pub(super) fn compile(&self, kind: Kind) -> Result<Session, NetworkError> {
-        self.session(&self.model(kind)?)
+    /// Loads a session of this kind, with other threads than the network's where some are named.
+    pub(super) fn compile(&self, kind: Kind, threads: Option<usize>) -> Result<Session, NetworkError> {
+        self.session(&self.model(kind)?, threads)
     }
 
-    fn session(&self, model: &ModelProto) -> Result<Session, NetworkError> {
+    fn session(&self, model: &ModelProto, threads: Option<usize>) -> Result<Session, NetworkError> {
+        let session = SessionConfig { threads: threads.unwrap_or(self.session.threads), ..self.session.clone() };
         if self.precision.is_float() {
-            return Ok(Session::load(&self.runtime, model, &self.session)?);
+            return Ok(Session::load(&self.runtime, model, &session)?);
         }
-        let small = eight_bit::<NetworkError>(model, self.session.weights.as_deref())?.model;
-        let session = SessionConfig { weights: None, ..self.session.clone() };
+        let small = eight_bit::<NetworkError>(model, session.weights.as_deref())?.model;
+        let session = SessionConfig { weights: None, ..session };
         Ok(Session::load(&self.runtime, &small, &session)?)
     }
 
@@ -201,7 +202,7 @@ impl Blueprint {
     /// Loads the frozen layers.
     pub(super) fn compile_prefix(&self) -> Result<Option<(Session, String)>, NetworkError> {
         let Some((model, end)) = &self.prefix else { return Ok(None) };
-        Ok(Some((self.session(model)?, end.clone())))
+        Ok(Some((self.session(model, None)?, end.clone())))
     }
 }
 

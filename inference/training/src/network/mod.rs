@@ -28,6 +28,7 @@ mod target;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use datanet_inference::graph::build::{Architecture, LlamaConfig};
 use datanet_inference::graph::quantise::{Quantised, WeightReport};
@@ -94,14 +95,16 @@ impl From<Quantised> for QuantisedBase {
 #[derive(Debug)]
 pub struct Network {
     task: Task,
-    blueprint: Blueprint,
-    tokens: TextTokens,
+    blueprint: Arc<Blueprint>,
+    /// Threads of an operator, where they are others than the blueprint's.
+    threads: Option<usize>,
+    tokens: Arc<TextTokens>,
     max_tokens: usize,
     cache: PathBuf,
-    examples: Option<Examples>,
+    examples: Option<Arc<Examples>>,
     /// How many of them are learnt from; the others are held out.
     trained: usize,
-    prefix: Option<Prefix>,
+    prefix: Option<Arc<Prefix>>,
     /// The frozen layers' session, where it is kept for the next records.
     frozen: Option<(Session, String)>,
     keeps_frozen: bool,
@@ -151,9 +154,10 @@ impl Network {
         let max_tokens = job.max_tokens.min(blueprint.max_positions);
         Ok(Self {
             task: job.task,
-            tokens: TextTokens::read(folder, max_tokens, blueprint.vocabulary, blueprint.lowercase)?,
+            tokens: Arc::new(TextTokens::read(folder, max_tokens, blueprint.vocabulary, blueprint.lowercase)?),
             max_tokens,
-            blueprint,
+            blueprint: Arc::new(blueprint),
+            threads: None,
             cache: cache.to_owned(),
             examples: None,
             trained: 0,
@@ -162,6 +166,26 @@ impl Network {
             keeps_frozen: false,
             sessions: Vec::new(),
         })
+    }
+
+    /// The same network over the same records for somebody who works beside this one: what is loaded is shared, sessions
+    /// are its own, with so many threads in an operator (0 as [`SessionConfig::threads`] has it).
+    #[must_use]
+    pub fn beside(&self, threads: usize) -> Self {
+        Self {
+            task: self.task,
+            blueprint: Arc::clone(&self.blueprint),
+            threads: Some(threads),
+            tokens: Arc::clone(&self.tokens),
+            max_tokens: self.max_tokens,
+            cache: self.cache.clone(),
+            examples: self.examples.clone(),
+            trained: self.trained,
+            prefix: self.prefix.clone(),
+            frozen: None,
+            keeps_frozen: false,
+            sessions: Vec::new(),
+        }
     }
 
     /// Keeps the frozen layers loaded from now on, for whoever loads other records again and again. A training loads its
@@ -185,12 +209,12 @@ impl Network {
             Some((mut session, output)) => {
                 let states = Prefix::compute(&mut session, &output, self.blueprint.hidden, &loaded, &self.cache)?;
                 self.frozen = self.keeps_frozen.then_some((session, output));
-                Some(states)
+                Some(Arc::new(states))
             }
             None => None,
         };
         self.trained = loaded.len();
-        self.examples = Some(loaded);
+        self.examples = Some(Arc::new(loaded));
         Ok(())
     }
 
@@ -217,7 +241,7 @@ impl Network {
 
     /// Samples loaded.
     pub fn samples(&self) -> usize {
-        self.examples.as_ref().map_or(0, Examples::len)
+        self.examples.as_deref().map_or(0, Examples::len)
     }
 
     /// The family of the base.
@@ -252,7 +276,7 @@ impl Network {
     }
 
     fn examples(&self) -> Result<&Examples, NetworkError> {
-        self.examples.as_ref().ok_or(NetworkError::Sample { sample: 0, samples: 0 })
+        self.examples.as_deref().ok_or(NetworkError::Sample { sample: 0, samples: 0 })
     }
 
     fn block(&self, samples: &[usize]) -> Result<Block, NetworkError> {
@@ -282,7 +306,8 @@ impl Network {
         let at = match self.sessions.iter().position(|(known, _)| *known == kind) {
             Some(at) => at,
             None => {
-                self.sessions.push((kind, self.blueprint.compile(kind)?));
+                let session = self.blueprint.compile(kind, self.threads)?;
+                self.sessions.push((kind, session));
                 self.sessions.len() - 1
             }
         };

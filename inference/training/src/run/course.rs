@@ -5,7 +5,7 @@
 
 use super::TrainError;
 use super::trainer::{Following, Trainer};
-use crate::attribution::{Model, Replay};
+use crate::attribution::{FirstOrder, Model, Replay};
 use crate::{job, recipe::Recipe};
 
 /// Everything that decides how a training goes, beside the data.
@@ -62,6 +62,8 @@ pub struct Ended {
     pub theta: Vec<f32>,
     /// Their derivatives by the columns, where these were followed.
     pub replay: Option<Replay>,
+    /// What first order missed on the way, where that was looked at.
+    pub first_order: FirstOrder,
 }
 
 /// A training that was followed.
@@ -71,6 +73,8 @@ pub struct Followed {
     pub theta: Vec<f32>,
     /// Its derivatives by the columns.
     pub replay: Replay,
+    /// What first order missed on the way.
+    pub first_order: FirstOrder,
 }
 
 impl Course {
@@ -119,9 +123,9 @@ impl Course {
     /// As [`Course::train`], and when the replay is no longer finite.
     #[expect(clippy::expect_used, reason = "a training that follows ends with what it followed")]
     pub fn follow(&self, model: &mut dyn Model, following: Following) -> Result<Followed, TrainError> {
-        let mut trainer = Trainer::new(model, self, Some(following))?;
+        let mut trainer = Trainer::new(model, self, Some(following))?.looking();
         trainer.finish()?;
-        let Ended { theta, replay, .. } = trainer.end();
-        Ok(Followed { theta, replay: replay.expect("a replay") })
+        let Ended { theta, replay, first_order, .. } = trainer.end();
+        Ok(Followed { theta, replay: replay.expect("a replay"), first_order })
     }
 }

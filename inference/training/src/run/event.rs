@@ -52,7 +52,8 @@ pub enum Event {
         /// `evaluation`, `halves`, `attribution`, `influence` or `writing`.
         name: &'static str,
     },
-    /// How far the phase is that began last: records asked, as often as it asks them; steps of the halves.
+    /// How far the phase is that began last: records asked, as often as it asks them; steps of the halves, and of all
+    /// retrainings of an audit.
     Counted {
         /// So many.
         done: usize,

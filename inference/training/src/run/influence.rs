@@ -1,20 +1,17 @@
 //! The influence of a finished run: the tables that explain answers, the one that pays for them, and the audit that
 //! says how far to believe them.
 
-use std::cell::{Cell, RefCell};
-use std::ops::ControlFlow;
-
 use serde::{Deserialize, Serialize};
 
 use super::halves::{Halves, halves};
 use super::moves::moves;
 use super::prepare::{Paid, Prepared, curvature};
-use super::{Control, Event, Meter, Setup, TrainError};
+use super::{Control, Event, Meter, Setup, TrainError, retrain};
 use crate::attribution::audit::Swept;
 use crate::attribution::halves::Mean;
 use crate::attribution::{
-    AuditPlan, Belonging, Choice, Compared, Curvature, Gate, GateVerdict, Ground, Model, Predicted, Replay, Rows,
-    Table, Thresholds, audit, curvature as rows_of, gradients,
+    AuditPlan, Belonging, Choice, Compared, Curvature, Gate, GateVerdict, Ground, Predicted, Replay, Rows, Table,
+    Thresholds, audit, curvature as rows_of, gradients,
 };
 use crate::transcript::HalfRun;
 
@@ -158,31 +155,9 @@ impl Work<'_, '_> {
             seed: self.setup.job.recipe.seed,
             ..AuditPlan::default()
         };
-        let course = self.prepared.course(self.setup);
-        let answers = self.answers();
-        let network = &mut self.prepared.network;
-        // Steps and whole retrainings ask the same observer, which may end either.
-        let (observer, stopped) = (RefCell::new(observer), Cell::new(false));
-        let ask = |event: Event| {
-            stopped.set(stopped.get() || (observer.borrow_mut())(event) == Control::Stop);
-            !stopped.get()
-        };
-        let mut retrain = |removed: &[bool]| -> Result<Vec<f32>, TrainError> {
-            match course.train_while(network, removed, &mut || ask(Event::Working)) {
-                Ok(Some(theta)) => Ok(network.losses(&theta, &answers)?),
-                Ok(None) => Ok(vec![0.0; answers.len()]),
-                // A training that fails without some records is no reason to lose the one that did not: nothing can be
-                // ranked by it, and the gate says so.
-                Err(TrainError::NotFinite { .. }) => Ok(vec![f32::NAN; answers.len()]),
-                Err(error) => Err(error),
-            }
-        };
-        let ground = plan.observe(self.belonging, &mut retrain, &mut |done, total| {
-            let goes_on = !stopped.get() && ask(Event::Attribution { done, total });
-            if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-        match ground {
-            Some(ground) => Ok(Some(ground)),
+        let retrainings = plan.retrainings(self.belonging);
+        match retrain::losses(self.setup, self.prepared, &self.answers(), retrainings.removed(), observer)? {
+            Some(losses) => Ok(Some(retrainings.ground(&losses))),
             None => Err(TrainError::Stopped { step: self.step }),
         }
     }

@@ -6,7 +6,7 @@
 //!               └─ course ─┴─ trainer                  what decides every step; the step, for everybody who trains
 //!                          │
 //!                          ├──► halves                 the same again on random halves, for what pays
-//!                          ├──► influence              tables by record, source and what was given; audit; fallback
+//!                          ├──► influence              tables by record, source and what was given; audit (retrain); fallback
 //!                          ├──► served                 what the form that nodes serve costs
 //!                          └──► release                adapter or decoder, tables, transcript
 //! ```
@@ -25,6 +25,7 @@ mod memory;
 mod moves;
 mod prepare;
 mod release;
+mod retrain;
 pub(crate) mod scratch;
 mod served;
 mod state;
@@ -92,6 +93,9 @@ pub struct RunOutcome {
     pub gate: Option<Gate>,
     /// What the influence tables come from, where there are some.
     pub attribution: Option<Choice>,
+    /// The first-order error of forward replay along the run, where records were followed; see
+    /// [`FirstOrder::error`](crate::attribution::FirstOrder::error).
+    pub first_order: Option<f32>,
     /// What the audit says of every method that was tried.
     pub compared: Vec<Compared>,
     /// What the sources that the audit left out really did, beside what the tables say.
@@ -113,7 +117,7 @@ pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> R
     let checkpoints = Checkpoints::open(&checkpoint_folder(setup.folder), prepared.fingerprint(setup))?;
     let (ended, mut paper, steps, seconds) = learn(setup, &mut prepared, &checkpoints, observer)?;
     let (evaluation, served) = examine(setup, &mut prepared, &ended.theta, observer)?;
-    let Ended { theta, replay, step } = ended;
+    let Ended { theta, replay, step, first_order } = ended;
     let influence =
         influence::influence(setup, &mut prepared, influence::Whole { theta: &theta, step, replay }, observer)?;
     observer(Event::Phase { name: "writing" });
@@ -135,6 +139,7 @@ pub fn train(setup: &Setup<'_>, observer: &mut dyn FnMut(Event) -> Control) -> R
         evaluation,
         gate: influence.as_ref().and_then(|influence| influence.gate),
         attribution: influence.as_ref().map(|influence| influence.choice),
+        first_order: first_order.error(),
         compared: influence.as_ref().map(|influence| influence.compared.clone()).unwrap_or_default(),
         left_out: influence.map(|influence| influence.left_out).unwrap_or_default(),
         transcript: paper,
@@ -174,7 +179,7 @@ fn learn(
     let (base, parameters) = (prepared.base.clone(), prepared.start.len());
     let columns = prepared.following.as_ref().map_or(0, |following| following.columns);
     let course = prepared.course(setup);
-    let mut trainer = Trainer::new(&mut prepared.network, &course, prepared.following.clone())?;
+    let mut trainer = Trainer::new(&mut prepared.network, &course, prepared.following.clone())?.looking();
     let done = resume(&mut trainer, checkpoints)?;
     let started = Event::Started { steps: trainer.steps(), done, parameters, columns };
     if observer(started) == Control::Stop {

@@ -6,6 +6,7 @@ use datanet_inference::encoder::folder_id;
 use datanet_inference::graph::build::LlamaConfig;
 
 use super::course::{Course, Gradient};
+use super::memory::resident;
 use super::trainer::Following;
 use super::{Setup, TrainError, scratch};
 use crate::attribution::{Belonging, Curvature, Replay};
@@ -35,6 +36,8 @@ pub(crate) struct Paid {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub network: Network,
+    /// Bytes of the process before anything of the run was loaded.
+    pub resident: u64,
     /// The parameters before the first step.
     pub start: Vec<f32>,
     /// Hash of the base, in hex.
@@ -53,6 +56,7 @@ impl Prepared {
     /// Checks everything, compiles the network and loads the records.
     pub(crate) fn new(setup: &Setup<'_>) -> Result<Self, TrainError> {
         let (job, data) = (setup.job, setup.data);
+        let resident = resident();
         job.check()?;
         data.check()?;
         if job.task != data.task {
@@ -75,7 +79,7 @@ impl Prepared {
             Some((_, folder)) => scratch::hash(folder, &start)?,
             None => hex::encode(folder_id(setup.base)?),
         };
-        Ok(Self { network, start, base, following, belonging, paid, decoder })
+        Ok(Self { network, resident, start, base, following, belonging, paid, decoder })
     }
 
     /// What decides every step: of the run, of whoever takes it up or repeats it, and of the retrainings of its audit.

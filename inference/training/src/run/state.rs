@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::TrainError;
-use crate::attribution::Replay;
+use crate::attribution::{FirstOrder, Replay};
 use crate::optimiser::AdamW;
 
 /// Everything that decides how the run goes on, beside the replay.
@@ -26,6 +26,8 @@ pub struct State {
     pub held_out: Vec<(usize, f64)>,
     /// The best parameters by held-out loss, where early stopping looks at it.
     pub best: Option<Best>,
+    /// What first order has missed so far, where records are followed and that is looked at.
+    pub first_order: FirstOrder,
 }
 
 /// The parameters with the lowest held-out loss.
@@ -207,6 +209,7 @@ impl Checkpoints {
             ("step".to_owned(), state.step.to_string()),
             ("run".to_owned(), self.fingerprint.clone()),
             ("held_out".to_owned(), held_out),
+            ("first_order".to_owned(), state.first_order.to_text()),
         ]);
         let mut tensors = vec![
             ("theta", &state.theta),
@@ -276,6 +279,11 @@ fn decode(bytes: &[u8]) -> Result<(State, String), String> {
     let word = |name: &str| metadata.get(name).map(String::as_str).ok_or(format!("it lacks {name}"));
     let step: usize = word("step")?.parse().map_err(|_| "its step is no number".to_owned())?;
     let held_out: Vec<(usize, u64)> = serde_json::from_str(word("held_out")?).map_err(|error| error.to_string())?;
+    // Checkpoints of before do not say.
+    let first_order = match metadata.get("first_order") {
+        Some(text) => FirstOrder::from_text(text).ok_or("what first order missed is no number")?,
+        None => FirstOrder::default(),
+    };
     let best = match metadata.get("best").and_then(|best| best.split_once(' ')) {
         Some((step, loss)) => {
             let step = step.parse().map_err(|_| "its best step is no number".to_owned())?;
@@ -294,7 +302,7 @@ fn decode(bytes: &[u8]) -> Result<(State, String), String> {
         return Err("its numbers are not those that were written".to_owned());
     }
     let held_out = held_out.into_iter().map(|(step, loss)| (step, f64::from_bits(loss))).collect();
-    let state = State { step, theta, optimiser: AdamW { m, v }, losses, held_out, best };
+    let state = State { step, theta, optimiser: AdamW { m, v }, losses, held_out, best, first_order };
     Ok((state, word("run")?.to_owned()))
 }
 
@@ -332,6 +340,7 @@ mod tests {
             losses: vec![0.1; step],
             held_out: vec![(1, 0.3)],
             best: Some(Best { step: 1, loss: 0.1 + 0.2, theta: vec![0.0, 1.0] }),
+            first_order: FirstOrder { missed: 0.1, changed: 0.3, looks: step as u64 },
         }
     }
 

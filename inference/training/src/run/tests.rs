@@ -73,6 +73,7 @@ fn a_classifier_learns_and_its_release_is_whole() {
     let measure = |name: &str| outcome.evaluation.get(name).unwrap();
     assert!(measure("accuracy") > 0.8 && measure("accuracy") > measure("majority"), "{:?}", outcome.evaluation);
     assert!(measure("base_accuracy") > measure("majority"));
+    assert!(outcome.first_order.is_some_and(|error| error > 0.0 && error < 10.0), "{:?}", outcome.first_order);
     let names: Vec<&str> = outcome.files.iter().map(|(name, _)| name.as_str()).collect();
     let expected = [
         "adapter_config.json",
@@ -140,7 +141,7 @@ fn an_audit_is_stopped_before_its_next_step() {
     let (data, base, folder) = (data(), base(), tempfile::tempdir().unwrap());
     let mut retrained = 0;
     let error = train(&setup(&job, &data, &base, folder.path()), &mut |event| match event {
-        Event::Working if retrained > 0 => Control::Stop,
+        Event::Counted { .. } if retrained > 0 => Control::Stop,
         Event::Attribution { done, .. } => {
             retrained = done;
             Control::Continue
@@ -225,7 +226,10 @@ fn a_killed_run_goes_on_to_the_same_bytes() {
         Control::Continue
     });
     // The first half is done; of the second, 12 steps are on the disk.
-    assert_eq!((done, first, outcome.unwrap().steps), (Some(18), Some(31), 0));
+    let outcome = outcome.unwrap();
+    assert_eq!((done, first, outcome.steps), (Some(18), Some(31), 0));
+    let bits = |outcome: &RunOutcome| outcome.first_order.map(f32::to_bits);
+    assert_eq!(bits(&outcome), bits(&reference().1));
     same_files(&reference().0.path().join("release"), &folder.path().join("release"));
     same_files(&reference().0.path().join("halves/01"), &folder.path().join("halves/01"));
 }
@@ -297,6 +301,28 @@ fn an_audit_publishes_a_gate() {
     assert_eq!(outcome.compared, [Compared { method: Choice::Replay, gate }]);
     assert_eq!((gate.lds_interval, gate.leave_one_out_interval), (None, None), "two say nothing of others: {gate:?}");
     assert!(gate.finding(&Thresholds::default()).reason.contains("there were 2 and 2"));
+}
+
+#[test]
+fn retrainings_are_the_same_however_many_work_at_once() {
+    let (mut job, folder) = (job(), tempfile::tempdir().unwrap());
+    (job.lora.layers, job.recipe.epochs) = (Some(vec![5]), 1);
+    let (data, base) = (data(), base());
+    let removed: Vec<Vec<bool>> = (0..5).map(|out| (0..96).map(|record| record % 5 == out).collect()).collect();
+    let losses = |threads: usize| {
+        let setup = setup(&job, &data, &base, folder.path());
+        let setup = Setup { session: SessionConfig { threads, ..setup.session.clone() }, ..setup };
+        let prepared = Prepared::new(&setup).unwrap();
+        let answers = prepared.network.held_out();
+        let losses = retrain::losses(&setup, &prepared, &answers, &removed, &mut |_| Control::Continue);
+        losses.unwrap().unwrap()
+    };
+    let alone = losses(1);
+    assert!(alone.len() == 5 && alone.iter().all(|losses| losses.len() == 36) && alone[0] != alone[1]);
+    for beside in [losses(2), losses(4)] {
+        let bits = |all: &[Vec<f32>]| all.iter().flatten().map(|loss| loss.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&beside), bits(&alone));
+    }
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::TrainError;
 use super::course::{Course, Ended, Gradient, Rhythm};
 use super::state::{Best, State};
-use crate::attribution::{Curvature, Model, Replay, ReplayStep, Rows, clip, curvature, model};
+use crate::attribution::first_order::{self, Expected};
+use crate::attribution::{Curvature, FirstOrder, Model, Replay, ReplayStep, Rows, clip, curvature, model};
 use crate::optimiser::{self, AdamW, Update};
 
 /// How records are followed while training.
@@ -33,6 +34,8 @@ pub struct Trainer<'a> {
     course: &'a Course,
     following: Option<Following>,
     removed: &'a [bool],
+    /// Whether it looks at what first order misses.
+    looking: bool,
 }
 
 /// What a batch says at the parameters before its step.
@@ -70,12 +73,17 @@ impl<'a> Trainer<'a> {
         let state = State { theta: course.initial.clone(), optimiser: AdamW::new(parameters), ..State::default() };
         let replay = following.as_ref().map(|following| Replay::new(parameters, following.columns)).transpose();
         let replay = replay.map_err(|source| TrainError::Replay { step: 0, source })?;
-        Ok(Self { state, replay, best_replay: None, model, course, following, removed: &[] })
+        Ok(Self { state, replay, best_replay: None, model, course, following, removed: &[], looking: false })
     }
 
     /// The same without the records that `removed` says: true at their index.
     pub fn without(self, removed: &'a [bool]) -> Self {
         Self { removed, ..self }
+    }
+
+    /// The same, which looks at some steps at what first order misses, where records are followed: see [`first_order`].
+    pub fn looking(self) -> Self {
+        Self { looking: true, ..self }
     }
 
     /// Steps of the whole training.
@@ -114,12 +122,14 @@ impl<'a> Trainer<'a> {
         self.finite(&batch, "gradient", &found.mean)?;
         found.beside = self.beside(scheduled, found.limit)?;
         let curvature = self.curvature(&batch, &found)?;
+        let first_order = self.look_beyond(&batch, scheduled.len(), &found, curvature.as_ref())?;
         if let Some(limit) = course.recipe.clip {
             optimiser::clip(&mut found.mean, limit);
         }
         let update = self.update(&batch, &found.mean)?;
         self.follow(&batch, scheduled.len(), &found, curvature, update)?;
         self.state.losses.push(loss);
+        self.state.first_order = first_order;
         self.state.step += 1;
         Ok(loss)
     }
@@ -157,11 +167,16 @@ impl<'a> Trainer<'a> {
 
     /// What the training ends with, where it stands now. It gives the derivatives away.
     pub fn end(&mut self) -> Ended {
+        let first_order = self.state.first_order;
         match &self.state.best {
             Some(best) if self.course.rhythm.patience > 0 => {
-                Ended { step: best.step, theta: best.theta.clone(), replay: self.best_replay.take() }
+                let replay = self.best_replay.take();
+                Ended { step: best.step, theta: best.theta.clone(), replay, first_order }
             }
-            _ => Ended { step: self.state.step, theta: self.state.theta.clone(), replay: self.replay.take() },
+            _ => {
+                let replay = self.replay.take();
+                Ended { step: self.state.step, theta: self.state.theta.clone(), replay, first_order }
+            }
         }
     }
 
@@ -251,6 +266,49 @@ impl<'a> Trainer<'a> {
             clip::follow(&mut rows, factors);
         }
         Ok(Some(rows))
+    }
+
+    /// What first order has missed with this step, looked at where that is due: takes the batch's gradient once more, at the
+    /// parameters and with the records that are left without some of the columns.
+    fn look_beyond(
+        &mut self,
+        batch: &[usize],
+        size: usize,
+        found: &Found,
+        curvature: Option<&Rows>,
+    ) -> Result<FirstOrder, TrainError> {
+        let mut known = self.state.first_order;
+        let (Some(replay), Some(following), Some(records)) = (&self.replay, &self.following, &found.records) else {
+            return Ok(known);
+        };
+        let (step, recipe) = (self.state.step, &self.course.recipe);
+        if !self.looking || !first_order::is_looked_at(step, self.course.schedule.len()) {
+            return Ok(known);
+        }
+        let columns = first_order::drawn(recipe.seed, step, following.columns);
+        let column = |record: &usize| following.column_of.get(*record).copied().flatten();
+        let out: Vec<bool> = batch.iter().map(|record| column(record).is_some_and(|column| columns[column])).collect();
+        let left: Vec<usize> = batch.iter().zip(&out).filter(|(_, out)| !**out).map(|(record, _)| *record).collect();
+        let moved = first_order::moved(replay, &columns);
+        let theta: Vec<f32> = self.state.theta.iter().zip(&moved).map(|(theta, moved)| theta - moved).collect();
+        let mut there = Rows::none(theta.len());
+        if !left.is_empty() {
+            there = self.model.loss_gradients(&theta, &left)?.1;
+        }
+        if let Gradient::ByRecord { bound: Some(multiple) } = self.course.gradient {
+            clip::shorten(&mut there, multiple);
+        }
+        let expected = Expected {
+            batch: size,
+            mean: &found.mean,
+            gradients: &records.gradients,
+            curvature: curvature.unwrap_or(&records.gradients),
+            out: &out,
+            moved: &moved,
+        };
+        let rate = recipe.rate(step, self.course.schedule.len());
+        known.add(&expected, &there.mean(size), rate);
+        Ok(known)
     }
 
     /// Moves the parameters; they and the optimiser stay as they were where a number is not finite.
