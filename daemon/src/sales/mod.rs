@@ -18,7 +18,7 @@ use datanet_types::{Address, AgentId, Amount, BlobHash, Digest, ReceiptId};
 use prost::Message as _;
 use tokio::sync::oneshot;
 
-pub use counter::{Call, Counter, LONGEST_WAIT, Outcome, Said, Terms};
+pub use counter::{Call, Counter, LONGEST_WAIT, Outcome, Said, Terms, WORK};
 
 use crate::billing::Billing;
 use crate::billing::payment::Payment;
@@ -160,11 +160,19 @@ impl Sales {
     async fn served(&self, sold: Sold, teller: &Teller) -> ServiceResult<(Answer, ())> {
         let call = Call { order: sold.order, text: sold.input.text.clone(), price: sold.price };
         let answer = self.counter.place(&sold.agent, call)?;
-        let late = || {
-            let detail = format!("agent {} gave no answer in {} s; nothing is paid", sold.agent, PATIENCE.as_secs());
-            ServiceError::new(Code::TookTooLong, detail)
+        let agent = sold.agent;
+        let (said, told) = match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(Ok(delivery)) => delivery,
+            Ok(Err(_)) => {
+                let detail =
+                    format!("agent {agent} has too much to do, or has ended; nothing is paid, ask again in a moment");
+                return Err(ServiceError::new(Code::TooManyRequests, detail).again_in(5));
+            }
+            Err(_) => {
+                let detail = format!("agent {agent} gave no answer in {} s; nothing is paid", PATIENCE.as_secs());
+                return Err(ServiceError::new(Code::TookTooLong, detail));
+            }
         };
-        let (said, told) = tokio::time::timeout(PATIENCE, answer).await.ok().and_then(Result::ok).ok_or_else(late)?;
         *teller.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
         match said {
             Said::Refused(why) => {
