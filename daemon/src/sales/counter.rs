@@ -192,7 +192,13 @@ impl Counter {
 
     /// What the agent says to the call that it took under `order`: what comes of it comes out of the receiver. Nothing where nobody waits for it.
     pub fn said(&self, id: &AgentId, order: &Digest, said: Said) -> Option<oneshot::Receiver<Outcome>> {
-        let placed = self.lock().get_mut(id)?.taken.remove(order)?;
+        let placed = {
+            let mut agents = self.lock();
+            let agent = agents.get_mut(id)?;
+            // It is there, and asks for the next once it knows what came of this one.
+            agent.until = agent.until.max(Instant::now() + LEASE);
+            agent.taken.remove(order)?
+        };
         let (teller, told) = oneshot::channel();
         placed.caller.send((said, teller)).ok()?;
         Some(told)
@@ -287,7 +293,9 @@ mod tests {
         let said = Said::Answer("an owl".into(), vec![]);
         assert!(counter.said(&ID, &call(1).order, said.clone()).is_some(), "others that come do not take it away");
         assert_eq!(answer.try_recv().unwrap().0, said);
-        assert_eq!(counter.place(&ID, call(3)).unwrap_err().code, Code::NotSold, "it has not asked again");
+        let _after = counter.place(&ID, call(3)).unwrap();
+        pass(&counter, LEASE + Duration::from_secs(10));
+        assert_eq!(counter.place(&ID, call(4)).unwrap_err().code, Code::NotSold, "it has not asked again");
     }
 
     #[tokio::test]
