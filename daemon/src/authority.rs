@@ -126,12 +126,9 @@ impl Authority {
     /// Ends a sub-key of the account of the key called `owner`.
     ///
     /// # Errors
-    /// When a key is not here ([`Code::UnknownKey`]), the sub-key is and signs for another account ([`Code::BadField`]), or the ledger refuses
-    /// it: there is no such sub-key.
+    /// When a key is not here ([`Code::UnknownKey`]), or the ledger refuses it: there is no such sub-key.
     pub async fn revoke(&self, owner: &str, sub_key: &str) -> ServiceResult<Committed> {
-        let key = self.keyring.get(owner)?;
-        let sub_key = self.sub_key(owner, &key, sub_key)?;
-        self.chain.execute(&key, Action::RevokeKey(RevokeKey { key: sub_key })).await
+        self.revoke_with(self.keyring.get(owner)?, sub_key).await
     }
 
     /// The same for the account of an agent of the key's account.
@@ -139,9 +136,13 @@ impl Authority {
     /// # Errors
     /// As [`Authority::revoke`].
     pub async fn revoke_for(&self, owner: &str, agent: Address, sub_key: &str) -> ServiceResult<Committed> {
-        let key = self.keyring.get(owner)?.speaking_for(agent);
-        let sub_key = self.sub_key(owner, &key, sub_key)?;
-        self.chain.execute(&key, Action::RevokeKey(RevokeKey { key: sub_key })).await
+        self.revoke_with(self.keyring.get(owner)?.speaking_for(agent), sub_key).await
+    }
+
+    /// Whatever the key signs for here: what the ledger lets it do is ended there.
+    async fn revoke_with(&self, key: AccountKey, sub_key: &str) -> ServiceResult<Committed> {
+        let action = RevokeKey { key: self.keyring.public_key(sub_key)? };
+        self.chain.execute(&key, Action::RevokeKey(action)).await
     }
 
     /// Replaces the key called `name`, an owner of its account, by a fresh one under the same name; `recovery` replaces who can recover the

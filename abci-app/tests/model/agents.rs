@@ -143,15 +143,6 @@ impl Model {
 
     pub fn update_agent(&mut self, who: Address, action: &UpdateAgent) -> Done {
         let agent = self.own_agent(who, &action.agent)?;
-        let supplies = self.supplies(&action.agent, &action.suppliers)?;
-        let last = agent.releases.last().expect("it has one");
-        let released = last.card != action.card || last.supplies != supplies;
-        if released {
-            let release = Release { card: action.card, supplies, height: self.height };
-            self.agents.all.get_mut(&action.agent).expect("it is there").releases.push(release);
-            let price = self.price_of(&self.release_record(&action.agent, agent.releases.len()));
-            self.pay(user(&who), Self::treasury(), price)?;
-        }
         let (budget, period_seconds, since) = (action.budget, action.period_seconds, self.now);
         let purse = self.agents.purses.get_mut(&agent.account).expect("it has one");
         let budgeted = (purse.budget, purse.period_seconds) != (budget, period_seconds);
@@ -161,7 +152,22 @@ impl Model {
         if action.end_keys {
             self.agents.hands.get_mut(&agent.account).expect("somebody's").1 += 1;
         }
-        ensure(released || budgeted || action.end_keys, "nothing changes")
+        let changed = budgeted || action.end_keys;
+        let last = agent.releases.last().expect("it has one");
+        let named: Vec<_> = last.supplies.iter().map(|(asset, floor_bps, _)| (Some(*asset), *floor_bps)).collect();
+        let names: Vec<_> = action.suppliers.iter().map(|one| (one.asset, one.floor_bps)).collect();
+        if changed && last.card == action.card && named == names {
+            return Ok(());
+        }
+        let supplies = self.supplies(&action.agent, &action.suppliers)?;
+        let released = last.card != action.card || last.supplies != supplies;
+        if released {
+            let release = Release { card: action.card, supplies, height: self.height };
+            self.agents.all.get_mut(&action.agent).expect("it is there").releases.push(release);
+            let price = self.price_of(&self.release_record(&action.agent, agent.releases.len()));
+            self.pay(user(&who), Self::treasury(), price)?;
+        }
+        ensure(released || changed, "nothing changes")
     }
 
     pub fn retire_agent(&mut self, who: Address, action: &RetireAgent) -> Done {

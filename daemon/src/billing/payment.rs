@@ -18,7 +18,7 @@ use super::transfer::{Due, Tender};
 use crate::caller::{self, Payer};
 use crate::db::accruals::params_changed;
 use crate::db::now;
-use crate::db::payments::PaymentId;
+use crate::db::payments::{PaymentId, Standing};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::failpoint;
 use crate::keyring::AccountKey;
@@ -411,6 +411,39 @@ impl Billing {
             spending,
         };
         Ok(Admission::Charge(Box::new(Held { price, params, by: By::Account(Box::new(hold)), order: None })))
+    }
+
+    /// The answer that a payment has bought to this very question, whatever that costs by now and whether or not anybody sells it still. Of
+    /// vouchers and accounts: what was bought by a transfer has its quote's price.
+    ///
+    /// # Errors
+    /// When its payer asks too often ([`Code::RateLimited`]), or the private store or the blob store fails.
+    pub async fn bought_already(&self, payment: &Payment, asked: &Asked) -> ServiceResult<Option<AnswerRecord>> {
+        let (payer, channel, voucher) = match &payment.means {
+            Means::Voucher(paid) => {
+                // Whoever has not signed it learns nothing of what it paid for.
+                let Ok(channel) = self.voucher_channel(&paid.0) else { return Ok(None) };
+                let id = PaymentId::of_voucher(&channel.id, paid.0.cumulative);
+                (channel.payer, Some(channel.id), Some(id))
+            }
+            Means::Account(key) => (key.address(), None, None),
+            Means::Transfer(_) | Means::Nothing | Means::Refused(_) => return Ok(None),
+        };
+        let named = payment.name.as_ref().map(|name| PaymentId::of_account(&payer, name));
+        for id in voucher.into_iter().chain(named) {
+            let Some(Standing::Spent { payload, receipt }) = self.db.payment(&id)? else { continue };
+            if payload != asked.payload {
+                continue;
+            }
+            caller::count_payer(&payer)?;
+            if channel.is_some() {
+                exchange::signed_by(payer, channel);
+            }
+            if let Admission::Again(record) = self.again(&receipt).await? {
+                return Ok(Some(*record));
+            }
+        }
+        Ok(None)
     }
 
     /// The answer that a payment has bought, if it has; an error if that was to another question.

@@ -12,7 +12,7 @@
 use datanet_ledger::component::{agents, channels, nodes};
 use datanet_ledger::state::StateRead;
 use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, Receipt, ReceiptError, Sale};
-use datanet_types::{BlobHash, ReceiptId};
+use datanet_types::{BlobHash, ChannelId, ReceiptId};
 
 use super::{Billing, grounds};
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -116,7 +116,41 @@ fn unpaid<S: StateRead>(state: &S, sale: &Sale, supplier: &Receipt, height: u64)
         .then(|| format!("channel {id} was opened at height {}, after the answer", channel.opened_height)))
 }
 
+/// A channel that paid a supplier and that the ledger knows no more, if there is one: whose it was, those could see who audited the sale's epoch.
+fn forgotten<S: StateRead>(state: &S, records: &[AnswerRecord]) -> ServiceResult<Option<ChannelId>> {
+    for id in records.iter().filter_map(|record| record.receipt.channel) {
+        if channels::get(state, &id)?.is_none() {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}
+
 impl Billing {
+    /// The records of a sale's suppliers, in the order in which it names them; the inner error says why one of them is none.
+    async fn all_supplied(&self, receipt: &Receipt) -> ServiceResult<Result<Vec<AnswerRecord>, String>> {
+        let mut records = Vec::new();
+        for one in receipt.sale.iter().flat_map(|sale| &sale.suppliers) {
+            match self.supplied(receipt, one.receipt).await? {
+                Ok(record) => records.push(record),
+                Err(why) => return Ok(Err(why)),
+            }
+        }
+        Ok(Ok(records))
+    }
+
+    /// Why nobody can tell any more whether a sale's suppliers were paid, if that is so: channels are forgotten some time after their end.
+    ///
+    /// # Errors
+    /// As [`Billing::sale_contradiction`].
+    pub async fn sale_is_old(&self, receipt: &Receipt) -> ServiceResult<Option<String>> {
+        let Ok(records) = self.all_supplied(receipt).await? else { return Ok(None) };
+        let channel = forgotten(&self.chain.reader()?, &records)?;
+        Ok(channel.map(|id| {
+            format!("the ledger knows no channel {id}, which paid a supplier; it forgets channels some time after their end, and whose this was is seen by who audits in time")
+        }))
+    }
+
     /// A supplier's record, from here or from whoever has it; the inner error says why it is none.
     async fn supplied(&self, receipt: &Receipt, id: ReceiptId) -> ServiceResult<Result<AnswerRecord, String>> {
         let (blob, limit) = (BlobHash(id.0), MAX_ANSWER_RECORD_BYTES as u64);
@@ -137,14 +171,10 @@ impl Billing {
     /// When a supplier's receipt cannot be had ([`Code::BlobUnavailable`]) or is of a later version ([`Code::BadReceipt`]), and when the ledger or
     /// the blob store here fails: that says nothing of the sale.
     pub async fn sale_contradiction(&self, receipt: &Receipt, settled_height: u64) -> ServiceResult<Option<String>> {
-        let Some(sale) = &receipt.sale else { return Ok(None) };
-        let mut records = Vec::with_capacity(sale.suppliers.len());
-        for one in &sale.suppliers {
-            match self.supplied(receipt, one.receipt).await? {
-                Ok(record) => records.push(record),
-                Err(why) => return Ok(Some(why)),
-            }
-        }
+        let records = match self.all_supplied(receipt).await? {
+            Ok(records) => records,
+            Err(why) => return Ok(Some(why)),
+        };
         let (chain, receipt) = (self.chain.clone(), receipt.clone());
         // Look-ups for each contribution that a supplier names.
         let looked =

@@ -8,6 +8,9 @@
 //! A transfer goes to the till, an account of this node, which buys the answer on its own channel with this node: whoever earns of an answer
 //! earns of this one. It is sent once the answer is there, so that what fails is not paid; and the answer is given once it is in a block. Whoever
 //! sends the same again after this node has died in between has it, for as long as [`GRACE_SECONDS`] says: what was paid is served.
+//!
+//! An agent is not paid so ([`pays_for`]): it buys what its answer is made of while the transfer is in nobody's block, and whoever spends that money
+//! elsewhere meanwhile has others paid at the agent's cost, for a fee.
 
 use std::time::Duration;
 
@@ -22,7 +25,7 @@ use super::Billing;
 use super::exchange;
 use super::payment::{Named, Payment, settle_margin};
 use super::purchase::Admission;
-use super::reservation::{Asked, Reservation};
+use super::reservation::{Asked, Kind, Reservation};
 use crate::caller;
 use crate::db::now;
 use crate::db::payments::PaymentId;
@@ -82,6 +85,11 @@ impl Tender {
 
 fn bad(detail: impl Into<String>) -> ServiceError {
     ServiceError::new(Code::BadTransfer, detail)
+}
+
+/// Whether a transfer pays for what a quote of this kind is for.
+pub fn pays_for(kind: &str) -> bool {
+    kind != Kind::Agent.as_str()
 }
 
 /// The nonce of a transfer that pays for what `quote` is for: whoever finds the transfer in a block cannot buy anything else with it.
@@ -158,6 +166,11 @@ impl Billing {
         let Action::Transfer(transfer) = &tender.tx.action else {
             return Err(bad("the transaction is no transfer; sign one of the price to the account in payTo"));
         };
+        if !pays_for(&quote.kind) {
+            return Err(bad(
+                "an agent buys for its answer before that is paid, and takes no transfer; pay by a voucher on a channel",
+            ));
+        }
         if transfer.to != till.address() {
             return Err(bad(format!("the transfer goes to {}, and {} is to be paid", transfer.to, till.address())));
         }

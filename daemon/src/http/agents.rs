@@ -13,6 +13,7 @@ use datanet_api::validators::InTheNameOf;
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::agents::{self, Agent};
 use datanet_ledger::component::{accounts, authority};
+use datanet_ledger::state::StateError;
 use datanet_types::action::{RegisterAgent, RetireAgent, Supplier, UpdateAgent};
 use datanet_types::{Action, AgentId};
 
@@ -39,13 +40,32 @@ pub(super) async fn list(
     let most = if caller::is_stranger() { MAX_FOR_STRANGERS } else { MAX_LISTED };
     let limit = within("limit", limit, most, 1..=most)?;
     let (reader, now) = (chain.reader()?, chain.block_seconds());
-    let found = match owner {
-        Some(owner) => agents::of_owner(&reader, &owner, after.as_ref(), limit)?,
-        None => agents::list(&reader, after.as_ref(), limit)?,
+    let page = |after: Option<&AgentId>, limit| match &owner {
+        Some(owner) => agents::of_owner(&reader, owner, after, limit),
+        None => agents::list(&reader, after, limit),
     };
-    let shown = found.into_iter().filter(|agent| !caller::is_denied(&agent.id.0));
-    let views: ServiceResult<Vec<_>> = shown.map(|agent| view(&reader, agent, now)).collect();
+    let shown = shown((after, limit), page, |agent| !caller::is_denied(&agent.id.0))?;
+    let views: ServiceResult<Vec<_>> = shown.into_iter().map(|agent| view(&reader, agent, now)).collect();
     Ok(Json(Agents { agents: views? }))
+}
+
+/// So many of those that are given out, from behind `after`: a page that is not full is the last.
+fn shown(
+    (mut after, limit): (Option<AgentId>, usize),
+    page: impl Fn(Option<&AgentId>, usize) -> Result<Vec<Agent>, StateError>,
+    given_out: impl Fn(&Agent) -> bool,
+) -> ServiceResult<Vec<Agent>> {
+    let mut shown = Vec::new();
+    loop {
+        let wanted = limit.saturating_sub(shown.len());
+        let found = page(after.as_ref(), wanted)?;
+        let is_last = found.len() < wanted;
+        after = found.last().map(|agent| agent.id);
+        shown.extend(found.into_iter().filter(&given_out));
+        if is_last || shown.len() >= limit {
+            return Ok(shown);
+        }
+    }
 }
 
 /// One agent.
@@ -179,4 +199,27 @@ fn view(reader: &LedgerReader, agent: Agent, now: u64) -> ServiceResult<AgentVie
         registered_height: agent.registered_height,
         retired_height: agent.retired_height,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_full_unless_it_is_the_last_whatever_is_kept_back() {
+        let page = |after: Option<&AgentId>, limit: usize| {
+            let behind = after.map_or(0, |after| after.0[0]);
+            Ok((behind + 1..=20).take(limit).map(|n| Agent { id: AgentId([n; 32]), ..Agent::default() }).collect())
+        };
+        let listed = |after: u8, limit| -> Vec<u8> {
+            let after = Some(AgentId([after; 32])).filter(|_| after > 0);
+            let found = shown((after, limit), page, |agent| !(3..=15).contains(&agent.id.0[0])).unwrap();
+            found.iter().map(|agent| agent.id.0[0]).collect()
+        };
+        assert_eq!(listed(0, 2), [1, 2]);
+        assert_eq!(listed(0, 4), [1, 2, 16, 17]);
+        assert_eq!(listed(17, 4), [18, 19, 20]);
+        assert_eq!(listed(2, 5), [16, 17, 18, 19, 20]);
+        assert!(listed(20, 5).is_empty());
+    }
 }

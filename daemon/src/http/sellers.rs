@@ -7,6 +7,7 @@ use datanet_api::transactions::Sent;
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::agents;
 use datanet_ledger::component::ratings::{self, Trader};
+use datanet_ledger::state::StateError;
 use datanet_types::action::RateSeller;
 use datanet_types::{Action, Address};
 
@@ -17,22 +18,40 @@ use crate::caller;
 use crate::chain::Chain;
 use crate::error::ServiceResult;
 
-/// Sellers, and epochs that can be rated, looked at at most.
+/// Sellers that are listed, and epochs that can be rated, looked at at most.
 const MAX_LISTED: usize = 1_000;
+/// Pages of so many accounts that have traded, looked at at most: each is in it by payments that were settled.
+const MAX_PAGES: usize = 20;
 
 /// All who were paid for answers lately, those first of whom most counts.
 #[utoipa::path(get, operation_id = "list_sellers", path = "/v1/sellers", tag = "agents", responses((status = 200, body = Sellers)))]
 pub(super) async fn list(State(chain): State<Chain>) -> ServiceResult<Json<Sellers>> {
     let (reader, now) = (chain.reader()?, chain.block_seconds());
-    let mut found = ratings::traders(&reader, None, MAX_LISTED, now)?;
-    found.retain(|(_, trader)| trader.earned > 0 || trader.rated > 0);
-    found.sort_by_key(|(account, trader)| (std::cmp::Reverse(trader.counted), *account));
-    if caller::is_stranger() {
-        found.truncate(MAX_FOR_STRANGERS);
-    }
+    let most = if caller::is_stranger() { MAX_FOR_STRANGERS } else { MAX_LISTED };
+    let found = best(|after, limit| ratings::traders(&reader, after, limit, now), most)?;
     let views: ServiceResult<Vec<_>> =
         found.into_iter().map(|(account, trader)| view(&reader, account, &trader)).collect();
     Ok(Json(Sellers { sellers: views? }))
+}
+
+/// Those of all sellers of whom most counts. All are read: whoever makes many accounts must not push others off the list by their addresses.
+fn best(
+    page: impl Fn(Option<&Address>, usize) -> Result<Vec<(Address, Trader)>, StateError>,
+    most: usize,
+) -> ServiceResult<Vec<(Address, Trader)>> {
+    let (mut best, mut after) = (Vec::new(), None);
+    for _ in 0..MAX_PAGES {
+        let found = page(after.as_ref(), MAX_LISTED)?;
+        let is_last = found.len() < MAX_LISTED;
+        after = found.last().map(|(account, _)| *account);
+        best.extend(found.into_iter().filter(|(_, trader)| trader.earned > 0 || trader.rated > 0));
+        best.sort_by_key(|(account, trader)| (std::cmp::Reverse(trader.counted), *account));
+        best.truncate(most);
+        if is_last {
+            break;
+        }
+    }
+    Ok(best)
 }
 
 /// What is said of one account, and by how much money: gross, and what of it counts.
@@ -86,4 +105,30 @@ fn view(reader: &LedgerReader, account: Address, trader: &Trader) -> ServiceResu
         earned: trader.earned,
         paid: trader.paid,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_are_listed_however_many_others_come_before_them() {
+        let address = |n: u16| {
+            let mut bytes = [0; 20];
+            bytes[..2].copy_from_slice(&n.to_be_bytes());
+            Address(bytes)
+        };
+        // All have been paid something; most counts of the last.
+        let traders: Vec<_> = (0..2_500u16)
+            .map(|n| (address(n), Trader { earned: 1, counted: u64::from(n / 2_000), ..Trader::default() }))
+            .collect();
+        let page = |after: Option<&Address>, limit: usize| {
+            let behind = traders.iter().filter(|(account, _)| after.is_none_or(|after| account > after));
+            Ok(behind.take(limit).cloned().collect())
+        };
+        let listed =
+            |most| -> Vec<Address> { best(page, most).unwrap().into_iter().map(|(account, _)| account).collect() };
+        assert_eq!(listed(2), [address(2_000), address(2_001)]);
+        assert_eq!(listed(501)[500], address(0));
+    }
 }

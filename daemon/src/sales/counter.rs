@@ -23,6 +23,11 @@ const MOST_CALLS: usize = 32;
 const LEASE: Duration = Duration::from_secs(75);
 /// Longest wait of an agent for a call.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// For how long a call waits to be taken. Its caller's patience then lasts for [`WORK`] yet: whoever fills the line does not have an agent buy what
+/// nobody waits for any more.
+const QUEUED: Duration = Duration::from_secs(40);
+/// What an agent has at least for a call from when it takes it.
+pub const WORK: Duration = Duration::from_secs(60);
 
 /// What an agent sells, and for how much.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +67,9 @@ pub(super) type Delivery = (Said, oneshot::Sender<Outcome>);
 struct Placed {
     call: Call,
     caller: oneshot::Sender<Delivery>,
+    since: Instant,
+    /// Whether an agent was at it already, and may have bought for it.
+    begun: bool,
 }
 
 struct Agent {
@@ -73,9 +81,15 @@ struct Agent {
 }
 
 impl Agent {
-    /// Calls whose callers have left are nobody's.
-    fn sweep(&mut self) {
-        self.waiting.retain(|placed| !placed.caller.is_closed());
+    /// Whether it asks for calls, or is at one: it asks for none meanwhile.
+    fn is_there(&self, now: Instant) -> bool {
+        self.until > now || self.taken.values().any(|placed| !placed.caller.is_closed())
+    }
+
+    /// Calls whose callers have left are nobody's, and those that have waited too long are told so.
+    fn sweep(&mut self, now: Instant) {
+        let in_time = |placed: &Placed| placed.begun || now.saturating_duration_since(placed.since) < QUEUED;
+        self.waiting.retain(|placed| !placed.caller.is_closed() && in_time(placed));
         self.taken.retain(|_, placed| !placed.caller.is_closed());
     }
 }
@@ -96,7 +110,7 @@ impl Counter {
     /// When as many others sell here as may ([`Code::TooManyRequests`]).
     pub fn offer(&self, id: AgentId, terms: Terms, anew: bool) -> ServiceResult<()> {
         let (mut agents, now) = (self.lock(), Instant::now());
-        agents.retain(|known, agent| *known == id || agent.until > now);
+        agents.retain(|known, agent| *known == id || agent.is_there(now));
         if !agents.contains_key(&id) && agents.len() >= MOST_AGENTS {
             let detail = format!("{MOST_AGENTS} agents sell at this node already; sell at another, or end one");
             return Err(ServiceError::new(Code::TooManyRequests, detail));
@@ -111,22 +125,23 @@ impl Counter {
         (agent.terms, agent.until) = (terms, now + LEASE);
         if anew {
             let taken = std::mem::take(&mut agent.taken);
-            taken.into_values().rev().for_each(|placed| agent.waiting.push_front(placed));
+            let again = taken.into_values().map(|placed| Placed { begun: true, ..placed });
+            again.rev().for_each(|placed| agent.waiting.push_front(placed));
         }
-        agent.sweep();
+        agent.sweep(now);
         Ok(())
     }
 
     /// What an agent that is there sells.
     pub fn terms(&self, id: &AgentId) -> Option<Terms> {
         let agents = self.lock();
-        agents.get(id).filter(|agent| agent.until > Instant::now()).map(|agent| agent.terms.clone())
+        agents.get(id).filter(|agent| agent.is_there(Instant::now())).map(|agent| agent.terms.clone())
     }
 
     /// All that sell here now.
     pub fn all(&self) -> Vec<(AgentId, Terms)> {
         let (agents, now) = (self.lock(), Instant::now());
-        agents.iter().filter(|(_, agent)| agent.until > now).map(|(id, agent)| (*id, agent.terms.clone())).collect()
+        agents.iter().filter(|(_, agent)| agent.is_there(now)).map(|(id, agent)| (*id, agent.terms.clone())).collect()
     }
 
     /// Places a call: what the agent says to it comes out of the receiver, or nothing if another is placed under the same order.
@@ -134,11 +149,11 @@ impl Counter {
     /// # Errors
     /// When the agent is not there ([`Code::NotSold`]), or too many calls wait for it ([`Code::TooManyRequests`]).
     pub fn place(&self, id: &AgentId, call: Call) -> ServiceResult<oneshot::Receiver<Delivery>> {
-        let mut agents = self.lock();
-        let Some(agent) = agents.get_mut(id).filter(|agent| agent.until > Instant::now()) else {
+        let (mut agents, since) = (self.lock(), Instant::now());
+        let Some(agent) = agents.get_mut(id).filter(|agent| agent.is_there(since)) else {
             return Err(not_here(id));
         };
-        agent.sweep();
+        agent.sweep(since);
         // Whoever asked under it before has lost its answer: the payment is the same.
         agent.waiting.retain(|placed| placed.call.order != call.order);
         let (caller, answer) = oneshot::channel();
@@ -150,7 +165,7 @@ impl Counter {
             let detail = format!("{MOST_CALLS} calls wait for agent {id}; ask again in a moment");
             return Err(ServiceError::new(Code::TooManyRequests, detail).again_in(5));
         }
-        agent.waiting.push_back(Placed { call, caller });
+        agent.waiting.push_back(Placed { call, caller, since, begun: false });
         agent.called.notify_one();
         Ok(answer)
     }
@@ -162,7 +177,7 @@ impl Counter {
             let called = {
                 let mut agents = self.lock();
                 let agent = agents.get_mut(id)?;
-                agent.sweep();
+                agent.sweep(Instant::now());
                 if let Some(placed) = agent.waiting.pop_front() {
                     let call = placed.call.clone();
                     agent.taken.insert(call.order, placed);
@@ -177,7 +192,13 @@ impl Counter {
 
     /// What the agent says to the call that it took under `order`: what comes of it comes out of the receiver. Nothing where nobody waits for it.
     pub fn said(&self, id: &AgentId, order: &Digest, said: Said) -> Option<oneshot::Receiver<Outcome>> {
-        let placed = self.lock().get_mut(id)?.taken.remove(order)?;
+        let placed = {
+            let mut agents = self.lock();
+            let agent = agents.get_mut(id)?;
+            // It is there, and asks for the next once it knows what came of this one.
+            agent.until = agent.until.max(Instant::now() + LEASE);
+            agent.taken.remove(order)?
+        };
         let (teller, told) = oneshot::channel();
         placed.caller.send((said, teller)).ok()?;
         Some(told)
@@ -248,6 +269,49 @@ mod tests {
         counter.offer(ID, terms, true).unwrap();
         assert_eq!(taken(&counter).await, Some(call(1)));
         assert_eq!(taken(&counter).await, None, "nobody waits for the other any more");
+    }
+
+    /// As if so much time had passed.
+    fn pass(counter: &Counter, time: Duration) {
+        let back = |then: &mut Instant| *then = then.checked_sub(time).unwrap();
+        for agent in counter.lock().values_mut() {
+            back(&mut agent.until);
+            agent.waiting.iter_mut().chain(agent.taken.values_mut()).for_each(|placed| back(&mut placed.since));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_agent_that_is_long_at_a_call_is_there_and_keeps_it() {
+        let counter = open();
+        let mut answer = counter.place(&ID, call(1)).unwrap();
+        assert_eq!(taken(&counter).await, Some(call(1)));
+        pass(&counter, LEASE + Duration::from_secs(10));
+        assert!(counter.terms(&ID).is_some() && counter.all().len() == 1, "it is at a call, and asks for none");
+        let _next = counter.place(&ID, call(2)).unwrap();
+        let other = Terms { price: 5, description: String::new() };
+        counter.offer(AgentId([2; 32]), other, true).unwrap();
+        let said = Said::Answer("an owl".into(), vec![]);
+        assert!(counter.said(&ID, &call(1).order, said.clone()).is_some(), "others that come do not take it away");
+        assert_eq!(answer.try_recv().unwrap().0, said);
+        let _after = counter.place(&ID, call(3)).unwrap();
+        pass(&counter, LEASE + Duration::from_secs(10));
+        assert_eq!(counter.place(&ID, call(4)).unwrap_err().code, Code::NotSold, "it has not asked again");
+    }
+
+    #[tokio::test]
+    async fn no_call_is_taken_whose_caller_has_little_patience_left() {
+        let counter = open();
+        let mut old = counter.place(&ID, call(1)).unwrap();
+        pass(&counter, QUEUED);
+        let mut new = counter.place(&ID, call(2)).unwrap();
+        assert_eq!(taken(&counter).await, Some(call(2)));
+        assert!(matches!(old.try_recv(), Err(oneshot::error::TryRecvError::Closed)), "it is told at once");
+        // What an agent was at before it was killed it is given all the same: it has bought for it.
+        pass(&counter, QUEUED);
+        let terms = Terms { price: 5, description: "owls".into() };
+        counter.offer(ID, terms, true).unwrap();
+        assert_eq!(taken(&counter).await, Some(call(2)));
+        assert!(matches!(new.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
     }
 
     #[tokio::test]

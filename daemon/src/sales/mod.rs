@@ -18,7 +18,7 @@ use datanet_types::{Address, AgentId, Amount, BlobHash, Digest, ReceiptId};
 use prost::Message as _;
 use tokio::sync::oneshot;
 
-pub use counter::{Call, Counter, LONGEST_WAIT, Outcome, Said, Terms};
+pub use counter::{Call, Counter, LONGEST_WAIT, Outcome, Said, Terms, WORK};
 
 use crate::billing::Billing;
 use crate::billing::payment::Payment;
@@ -130,10 +130,17 @@ impl Sales {
     /// When it sells nothing here ([`Code::NotSold`]), the payment will not do, too many calls wait for it ([`Code::TooManyRequests`]), it takes too
     /// long ([`Code::TookTooLong`]), gives no answer ([`Code::AgentRefused`]), or what it says is not so ([`Code::BadSale`]). Nothing is paid then.
     pub async fn ask(&self, id: &AgentId, text: String, payment: Payment) -> ServiceResult<AnswerRecord> {
-        let terms = self.terms(id)?;
         let input = AskInput { text, ..AskInput::default() };
         let asked = Asked::of(Kind::Agent, &id.0, &input.encode_to_vec());
-        let nonce = payment.nonce()?;
+        let terms = match self.terms(id) {
+            Ok(terms) => terms,
+            // What it has sold is given again, though it has ended since.
+            Err(gone) if gone.code == Code::NotSold => {
+                return self.billing.bought_already(&payment, &asked).await?.ok_or(gone);
+            }
+            Err(error) => return Err(error),
+        };
+        let (nonce, sent) = (payment.nonce()?, payment.clone());
         let (node, digest) = (self.identity.node_key(), message_digest(&input));
         let of = OrderOf { chain_id: self.chain.id(), node: &node, agent: id, input: &digest, nonce: &nonce };
         let sold = Sold { agent: *id, price: terms.price, order: of.digest(), input, nonce };
@@ -153,18 +160,32 @@ impl Sales {
             }
             bought
         });
-        let bought = bought.await.map_err(|error| ServiceError::caused(Code::Panic, error))?;
-        Ok(bought?.record)
+        match bought.await.map_err(|error| ServiceError::caused(Code::Panic, error))? {
+            Ok(bought) => Ok(bought.record),
+            // So it is at another price than was quoted.
+            Err(error) if error.code == Code::BadQuote => {
+                self.billing.bought_already(&sent, &asked).await?.ok_or(error)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn served(&self, sold: Sold, teller: &Teller) -> ServiceResult<(Answer, ())> {
         let call = Call { order: sold.order, text: sold.input.text.clone(), price: sold.price };
         let answer = self.counter.place(&sold.agent, call)?;
-        let late = || {
-            let detail = format!("agent {} gave no answer in {} s; nothing is paid", sold.agent, PATIENCE.as_secs());
-            ServiceError::new(Code::TookTooLong, detail)
+        let agent = sold.agent;
+        let (said, told) = match tokio::time::timeout(PATIENCE, answer).await {
+            Ok(Ok(delivery)) => delivery,
+            Ok(Err(_)) => {
+                let detail =
+                    format!("agent {agent} has too much to do, or has ended; nothing is paid, ask again in a moment");
+                return Err(ServiceError::new(Code::TooManyRequests, detail).again_in(5));
+            }
+            Err(_) => {
+                let detail = format!("agent {agent} gave no answer in {} s; nothing is paid", PATIENCE.as_secs());
+                return Err(ServiceError::new(Code::TookTooLong, detail));
+            }
         };
-        let (said, told) = tokio::time::timeout(PATIENCE, answer).await.ok().and_then(Result::ok).ok_or_else(late)?;
         *teller.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
         match said {
             Said::Refused(why) => {

@@ -1,6 +1,6 @@
 //! What is sold here, for clients that look before they ask. Whatever costs nothing is not in it.
 
-use datanet_api::x402::{Discovered, Discovery, DiscoveryParams, Pagination, VERSION};
+use datanet_api::x402::{Discovered, Discovery, DiscoveryParams, EXACT, Pagination, VERSION};
 use datanet_types::Amount;
 use serde_json::{Value, json};
 
@@ -21,6 +21,8 @@ pub enum Style {
 }
 
 struct Sold {
+    /// Whether a transfer pays for it, too.
+    by_transfer: bool,
     path: String,
     description: String,
     body: Value,
@@ -43,7 +45,7 @@ impl X402 {
         let total = all.len();
         for sold in all.into_iter().skip(offset).take(limit) {
             let mut accepts = self.accepts(sold.price, None, None);
-            accepts.retain(|way| offered(&params.scheme, &way.scheme));
+            accepts.retain(|way| offered(&params.scheme, &way.scheme) && (sold.by_transfer || way.scheme != EXACT));
             let (url, mime) = (self.address(host, &sold.path), "application/json");
             let resource = match style {
                 Style::Listed => json!(url),
@@ -70,7 +72,7 @@ impl X402 {
 
 impl From<Served> for Sold {
     fn from(Served { what, id, name, description, price }: Served) -> Self {
-        let model = format!("answers by the model {name}");
+        let (model, by_transfer) = (format!("answers by the model {name}"), what != What::Agent);
         let (path, description, body) = match what {
             What::Datanet => {
                 let body = json!({ "datanet": id, "question": "…" });
@@ -86,6 +88,6 @@ impl From<Served> for Sold {
                 (format!("/v1/agents/{id}/ask"), description, json!({ "text": "…" }))
             }
         };
-        Self { path, description, body, price }
+        Self { by_transfer, path, description, body, price }
     }
 }

@@ -14,7 +14,7 @@ use super::{X402, encoded};
 use crate::billing::exchange::Told;
 use crate::billing::quote::QUOTE_SECONDS;
 use crate::billing::reservation::Asked;
-use crate::billing::transfer::nonce_of;
+use crate::billing::transfer::{nonce_of, pays_for};
 use crate::jws;
 
 /// Blocks for which a client is advised to let its transaction be good.
@@ -73,7 +73,9 @@ impl X402 {
             voucher["channelState"] = state;
         }
         let mut ways = vec![way(BATCH_SETTLEMENT, self.identity.node_key().to_string(), voucher)];
-        ways.extend(self.billing.till_for(price).map(|till| way(EXACT, till.to_string(), exact)));
+        if quote.is_none_or(|quote| pays_for(&quote.kind)) {
+            ways.extend(self.billing.till_for(price).map(|till| way(EXACT, till.to_string(), exact)));
+        }
         ways
     }
 

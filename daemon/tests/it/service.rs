@@ -160,7 +160,7 @@ async fn an_agent_sells_what_it_bought_with_its_suppliers_on_the_receipt() {
     let mut config = kit::config();
     config.public.listen = "127.0.0.1:0".to_owned();
     config.public.answers_per_minute = 60_000;
-    let node = TestNode::spawn_with(tools, config).await;
+    let mut node = TestNode::spawn_with(tools, config).await;
     market(&node).await;
     let shop = Shop::new(&node, node.home(), SEARCH).await;
     let closed = node.raw(reqwest::Method::POST, &shop.path()).json(&json!({ "text": "?", "account": "alice" }));
@@ -215,6 +215,19 @@ async fn an_agent_sells_what_it_bought_with_its_suppliers_on_the_receipt() {
     settles(&node, &shop, 2).await;
     let summary = open.close().await;
     assert_eq!((summary.pending, summary.spent), (0, 2 * COST));
+
+    // What was bought is given again at whatever price it is sold now, and where nobody sells it any more.
+    let token = std::fs::read_to_string(shop.dir.path().join("owl.token")).unwrap();
+    let dearer = json!({ "price": 2 * PRICE, "anew": true, "wait_seconds": 0 });
+    node.with_token(&token).post(&format!("/v1/agents/{}/calls", shop.id), dearer).await;
+    assert_eq!(kit::read("at another price", named()).await, first);
+    node.restart(std::time::Duration::from_millis(200)).await;
+    let asked = |text: &str| {
+        let body = json!({ "text": text, "account": "alice", "quote": quote });
+        node.raw(reqwest::Method::POST, &shop.path()).header("Idempotency-Key", "order-7").json(&body)
+    };
+    assert_eq!(kit::read("nobody sells it", asked("What is whisked?")).await, first);
+    kit::refused("another question", asked("What is baked?"), 404, "not-sold", "sells nothing").await;
 }
 
 /// The epoch is what its receipts give, and pays floors and the agent.

@@ -62,6 +62,9 @@ async fn an_agent_pays_with_a_key_of_its_own_within_its_limits_and_until_it_is_r
         (&json!(0), &json!(["transfer"]), &json!(false))
     );
 
+    // Whatever a key signs for here, it is the ledger that knows what was granted.
+    let elsewhere = node.raw(reqwest::Method::POST, "/v1/keys/node/revoke").json(&json!({ "key": "agent" }));
+    refused("never granted there", elsewhere, 422, "transaction-refused", "has no sub-key").await;
     node.post("/v1/keys/principal/revoke", json!({ "key": "agent" })).await;
     refused("revoked", pay(&shop, 5), 422, "transaction-refused", "does not speak for account").await;
     let again = node.raw(reqwest::Method::POST, "/v1/keys/principal/revoke").json(&json!({ "key": "agent" }));

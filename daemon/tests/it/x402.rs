@@ -11,6 +11,7 @@ use datanet_api::x402::{
 };
 use datanet_config::{Home, NodeConfig};
 use datanet_types::action::{OpenChannel, Transfer};
+use datanet_types::quote::SignedQuote;
 use datanet_types::tx::TxBody;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Action, ChannelId, SignedTx, SigningKey};
@@ -251,6 +252,29 @@ async fn transfers_buy_one_answer_each(node: &TestNode, face: &Api, till: &str) 
     println!("promised twenty transfers from what pays for few: {served} answers for {earned} base units");
     assert_eq!(earned, served as u64 * PRICE, "an answer was given unpaid, or paid and not given");
     assert!(node.balance(&address).await < 1_000_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_takes_vouchers_and_no_transfer_that_could_be_spent_elsewhere_meanwhile() {
+    let node = TestNode::spawn_with(tools_without_model(), public_config()).await;
+    let till = node.account("till", 1_000_000).await;
+    node.post("/v1/channels", json!({ "account": "till", "deposit": 500_000 })).await;
+    let new = json!({ "name": "owl", "card": "0a".repeat(32), "budget": 1_000_000, "period_seconds": 60 });
+    let agent = node.post("/v1/agents", new).await["id"].as_str().unwrap().to_owned();
+    node.post(&format!("/v1/agents/{agent}/calls"), json!({ "price": 10_000, "description": "owls" })).await;
+    let (face, payer, path) = (face(&node), Payer::new(&node).await, format!("/v1/agents/{agent}/ask"));
+    let ask = || face.bare(Method::POST, &path).json(&json!({ "text": "what do owls eat?" }));
+    let mut required = price(ask()).await;
+    assert_eq!(required.accepts.iter().map(|way| way.scheme.as_str()).collect::<Vec<_>>(), ["batch-settlement"]);
+    let sold = read("what is sold", face.bare(Method::GET, "/.well-known/x402.json")).await;
+    assert!(!sold.to_string().contains("\"exact\""), "{sold}");
+    // Whoever makes one up is refused before anything is asked of the agent.
+    let way = &mut required.accepts[0];
+    let quote: SignedQuote = serde_json::from_value(way.extra["quote"].clone()).unwrap();
+    way.extra["nonce"] = json!(datanet::billing::transfer::nonce_of(&quote, CHAIN).to_string());
+    (way.scheme, way.pay_to) = ("exact".to_owned(), till);
+    let made_up = by_transfer(&required, &payer.key, |_, _| {});
+    refused("a transfer", paid(ask(), &made_up), 402, "bad-transfer", "pay by a voucher").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -281,6 +281,32 @@ fn floors_are_worked_out_through_agents_that_are_made_from_agents() {
 }
 
 #[test]
+fn a_supplier_that_is_gone_or_another_by_now_keeps_nobody_from_ending_keys_or_changing_a_budget() {
+    let mut chain = Chain::new();
+    chain.act(8, named("source"));
+    let source = id_of(8, "source");
+    let suppliers = vec![supplier(Asset::Agent(source), 3_000)];
+    chain.act(OWNER, RegisterAgent { suppliers: suppliers.clone(), ..agent() });
+    let update = || UpdateAgent { suppliers: suppliers.clone(), ..update() };
+    let release = |chain: &Chain| agents::get(&chain.state, &id()).unwrap().unwrap().release;
+    // A release of the supplier's is taken over where that is asked for, and not by the way.
+    chain.act(8, UpdateAgent { agent: source, card: BlobHash([2; 32]), ..self::update() });
+    chain.act(OWNER, UpdateAgent { budget: BUDGET + 1, ..update() });
+    assert_eq!(release(&chain), 0);
+    chain.act(OWNER, UpdateAgent { budget: BUDGET + 1, ..update() });
+    assert_eq!(release(&chain), 1);
+    chain.act(8, RetireAgent { agent: source });
+    done_for(&mut chain, OWNER, account(), grant(u64::MAX));
+    chain.act(OWNER, UpdateAgent { budget: BUDGET + 1, end_keys: true, ..update() });
+    refused_for(&mut chain, RUNNER, account(), pay(8, 1), code::UNAUTHORISED, "");
+    chain.act(OWNER, UpdateAgent { budget: 2 * BUDGET, ..update() });
+    assert_eq!(release(&chain), 1);
+    let other = UpdateAgent { budget: 2 * BUDGET, card: BlobHash([3; 32]), ..update() };
+    chain.refused(OWNER, other, code::AGENT_SUPPLIER, "name another supplier");
+    chain.next();
+}
+
+#[test]
 fn no_more_have_part_in_it_than_can_be_paid_in_a_block() {
     let mut chain = Chain::new();
     let models = |n: u8| RegisterModel { manifest: Digest([n; 32]), ..model_of() };

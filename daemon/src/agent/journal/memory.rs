@@ -161,7 +161,10 @@ impl Memory {
             }
             Entry::Intended(intended) => {
                 self.counted(intended.id, intended.at);
-                self.decided.insert(intended.subject.clone());
+                // Nobody asks whether a sale was decided on: its order says so, and strangers make as many as they like.
+                if !matches!(intended.deed, Deed::Supply(_) | Deed::Sell(_)) {
+                    self.decided.insert(intended.subject.clone());
+                }
                 if let Deed::Contribute { blob, .. } = &intended.deed {
                     self.given.insert(*blob);
                 }

@@ -1,5 +1,6 @@
 //! What a journal keeps, what it notices, and what a period may cost.
 
+use datanet_types::Digest;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -38,6 +39,18 @@ fn what_was_written_is_there_again_and_what_has_not_ended_is_pending() {
     assert_eq!(again.memory().pending().map(|intended| intended.id).collect::<Vec<_>>(), [2]);
     assert_eq!((again.memory().spent(12), again.memory().total(), again.memory().next_id()), (90, 20, 3));
     assert!(again.memory().is_decided("question 2") && !again.memory().is_decided("question 3"));
+}
+
+#[test]
+fn what_strangers_ask_for_is_not_remembered_once_it_is_over() {
+    let mut memory = Memory::new(None);
+    let Entry::Intended(mut sale) = intended(1, 10, 50) else { panic!("it is an intention") };
+    let supply = Supply { order: Digest([7; 32]), step: Step::Search, of: "topics".into(), body: json!({}) };
+    (sale.subject, sale.deed) = ("sale/7/search".to_owned(), Deed::Supply(supply));
+    memory.learn(&Entry::Intended(sale));
+    memory.learn(&ended(1, 11, 20));
+    assert!(!memory.is_decided("sale/7/search"));
+    assert_eq!((memory.total(), memory.pending().count()), (20, 0));
 }
 
 #[test]

@@ -205,6 +205,15 @@ fn a_supplier_that_is_made_up_is_none() {
 }
 
 #[test]
+fn a_channel_that_is_forgotten_is_told_from_one_that_is_anothers() {
+    let with = |channel| [signed(Receipt { channel, ..supply(&plain()) })];
+    assert_eq!(forgotten(&ledger(), &with(Some(channel(1)))).unwrap(), None);
+    assert_eq!(forgotten(&ledger(), &with(Some(channel(2)))).unwrap(), None);
+    assert_eq!(forgotten(&ledger(), &with(None)).unwrap(), None);
+    assert_eq!(forgotten(&ledger(), &with(Some(channel(9)))).unwrap(), Some(channel(9)));
+}
+
+#[test]
 fn what_a_sale_says_of_its_suppliers_is_what_they_say() {
     let records = [signed(supply(&plain()))];
     let said = |change: &dyn Fn(&mut Sale)| {

@@ -167,7 +167,7 @@ fn card_of(typed: &str) -> Result<String> {
 
 async fn suppliers(client: &Client, typed: &[String]) -> Result<Value> {
     let mut all = Vec::new();
-    for one in typed {
+    for one in typed.iter().filter(|one| !one.is_empty()) {
         let Some((asset, floor)) = one.split_once('=') else {
             bail!("{one:?} is no supplier; write ASSET=BPS, such as model:ID=2500");
         };

@@ -23,11 +23,11 @@ impl ActionHandler for UpdateAgent {
 
     fn check_and_execute<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<Vec<Event>, ActionError> {
         let mut agent = agents::require_own(state, &self.agent, ctx)?;
-        let released = release(state, self, &mut agent, ctx)?;
         let budgeted = set_budget(state, self, &agent, ctx)?;
         if self.end_keys {
             authority::end_grants(state, &agent.account)?;
         }
+        let released = release(state, self, &mut agent, (ctx, budgeted || self.end_keys))?;
         ensure(released || budgeted || self.end_keys, code::AGENT_INVALID, || {
             format!("this changes nothing: agent {} is so already", agent.id)
         })?;
@@ -38,15 +38,21 @@ impl ActionHandler for UpdateAgent {
     }
 }
 
-/// Makes the next release, if it says something else than the last.
+/// Makes the next release, if it says something else than the last; or names suppliers that have had another since, and nothing else is `changed`. So
+/// whoever changes a budget or ends keys makes none by the way, and no supplier that is gone keeps him from it.
 fn release<S: StateWrite>(
     state: &mut S,
     action: &UpdateAgent,
     agent: &mut Agent,
-    ctx: &TxContext<'_>,
+    (ctx, changed): (&TxContext<'_>, bool),
 ) -> Result<bool, ActionError> {
-    let (suppliers, payees) = lineage::resolve(state, &agent.id, &action.suppliers)?;
     let last = agents::expect_release(state, &agent.id, agent.release)?;
+    let named = last.suppliers.iter().map(|one| (one.asset, one.floor_bps));
+    let same = last.card == action.card && named.eq(action.suppliers.iter().map(|one| (one.asset, one.floor_bps)));
+    if same && changed {
+        return Ok(false);
+    }
+    let (suppliers, payees) = lineage::resolve(state, &agent.id, &action.suppliers)?;
     if last.card == action.card && last.suppliers == suppliers {
         return Ok(false);
     }

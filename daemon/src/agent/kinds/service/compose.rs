@@ -7,8 +7,8 @@ use crate::agent::spec::PLACES;
 use crate::quoted::{NOTICE, TEXT, clean};
 use crate::sales::MAX_ANSWER;
 
-/// Longest question that a model is shown, in characters: as long as a passage.
-const MAX_QUESTION: usize = TEXT;
+/// Longest question that a model is shown, in characters: as long as a passage. Longer ones are refused before anything is bought.
+pub(super) const MAX_QUESTION: usize = TEXT;
 
 /// What there is to make an answer of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

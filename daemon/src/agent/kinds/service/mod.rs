@@ -11,7 +11,7 @@ mod bought;
 mod compose;
 mod skill;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use datanet_api::services::{CallView, Called, NextCall};
@@ -23,12 +23,15 @@ use super::super::desk::{Became, Desk};
 use super::super::journal::{Deed, Observed, Outcome, Sell, Step, Supply};
 use super::super::purse::Plan;
 use super::super::spec::ServiceSpec;
+use crate::sales::WORK;
 use bought::Bought;
-use compose::{Parts, fill, messages};
+use compose::{MAX_QUESTION, Parts, fill, messages};
 use skill::{Part, Skill};
 
 /// Seconds that it waits for a call before it asks again.
 const WAIT: u64 = 20;
+/// What callers are told whom its budget does not reach for.
+const SPENT: &str = "its budget does not reach for what it would buy; ask again when the period is over";
 /// How long it waits before it asks again a node that does not answer.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -53,7 +56,8 @@ pub async fn run(desk: &mut Desk, spec: &ServiceSpec) -> Result<()> {
             Ok(Called { call }) => {
                 next.anew = false;
                 if let Some(call) = call {
-                    Counter { desk, spec, skill: &skill, bought: &mut bought }.sell(&call).await?;
+                    let until = Instant::now() + WORK;
+                    Counter { desk, spec, skill: &skill, bought: &mut bought, until }.sell(&call).await?;
                 }
             }
             Err(error) if error.is_transient() || error.status().is_some_and(|status| status >= 500) => {
@@ -101,6 +105,8 @@ struct Counter<'a> {
     spec: &'a ServiceSpec,
     skill: &'a Skill,
     bought: &'a mut Bought,
+    /// From when on nothing more is bought for the call: its caller may have left.
+    until: Instant,
 }
 
 impl Counter<'_> {
@@ -133,11 +139,18 @@ impl Counter<'_> {
         if let Some(loss) = self.skill.loss(call.price) {
             return Some(loss);
         }
+        // Nobody pays for an answer to the half of a question; nor does the agent for passages that a model then has no place for.
+        let (reads, long) = (self.skill.writes(), call.text.chars().count());
+        if reads && long > MAX_QUESTION {
+            return Some(format!(
+                "the question has {long} characters, and its model reads {MAX_QUESTION}; ask in fewer"
+            ));
+        }
         let unbought = |part: &&Part| self.bought.get(&call.order, part.step).is_none();
         let cost = self.skill.parts().filter(unbought).map(|part| part.price).fold(0, Amount::saturating_add);
         let dearest = self.skill.parts().filter(unbought).map(|part| part.price).max().unwrap_or(0);
         let spent = cost > self.desk.purse.remaining() || dearest > self.desk.purse.left();
-        spent.then(|| "its budget does not reach for what it would buy; ask again when the period is over".to_owned())
+        spent.then(|| SPENT.to_owned())
     }
 
     /// Buys the parts one after the other; what they gave is in `made`.
@@ -182,6 +195,9 @@ impl Counter<'_> {
         if let Some(detail) = self.bought.get(&call.order, part.step) {
             return Ok(Got::Supplied(detail.clone()));
         }
+        if Instant::now() >= self.until {
+            return Ok(Got::Not("its suppliers took too long; ask again in a moment".to_owned()));
+        }
         let plan = Plan {
             subject: subject(&call.order, part.step),
             observed: observed(call),
@@ -193,12 +209,11 @@ impl Counter<'_> {
         self.bought.bring_up_to_date(self.desk)?;
         Ok(match became {
             Became::Ended(ended) if ended.outcome == Outcome::Done => Got::Supplied(ended.detail),
-            Became::Ended(ended) => {
-                Got::Not(format!("a supplier gave none: {}", ended.detail["why"].as_str().unwrap_or_default()))
-            }
+            // Why is in the journal, for the owner: it tells of his account, channel and limits.
+            Became::Ended(_) => Got::Not(format!("the supplier that it has for its {} gave none", part.step.name())),
             Became::UnderWay => Got::Stopped,
             Became::Not(_) if self.desk.stop.is_cancelled() => Got::Stopped,
-            Became::Not(why) => Got::Not(why),
+            Became::Not(_) => Got::Not(SPENT.to_owned()),
         })
     }
 }
@@ -210,3 +225,6 @@ fn subject(order: &Digest, step: Step) -> String {
 fn observed(call: &CallView) -> Observed {
     Observed::of(format!("a call under order {}", &call.order.to_string()[..16]), call.text.as_bytes())
 }
+
+#[cfg(test)]
+mod tests;

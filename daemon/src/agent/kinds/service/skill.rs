@@ -77,9 +77,20 @@ impl Skill {
         }
     }
 
+    /// Of these parts, by the standard shares, with no floors.
+    #[cfg(test)]
+    pub(super) fn of(search: Option<Part>, model: Option<Part>) -> Self {
+        Self { search, model, shares: FeeShares::STANDARD, own_ppm: WHOLE_PPM }
+    }
+
     /// All that is bought, in order.
     pub(super) fn parts(&self) -> impl Iterator<Item = &Part> {
         self.search.iter().chain(&self.model)
+    }
+
+    /// Whether a model reads the question, and writes.
+    pub(super) fn writes(&self) -> bool {
+        self.model.as_ref().is_some_and(|model| model.step == Step::Write)
     }
 
     /// What its suppliers take for an answer.
@@ -119,12 +130,7 @@ mod tests {
 
     fn skill(search: Amount, model: Amount, own_ppm: u64) -> Skill {
         let part = |step, price| Some(Part { step, of: "x".into(), price });
-        Skill {
-            search: part(Step::Search, search),
-            model: part(Step::Write, model),
-            shares: FeeShares::STANDARD,
-            own_ppm,
-        }
+        Skill { own_ppm, ..Skill::of(part(Step::Search, search), part(Step::Write, model)) }
     }
 
     #[test]

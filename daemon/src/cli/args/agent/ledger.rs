@@ -98,7 +98,7 @@ pub(in crate::cli) struct UpdateArgs {
     /// The file that says what it is and does, or that blob's hash.
     #[arg(long, value_name = "FILE")]
     pub card: Option<String>,
-    /// All that it is made from, such as `model:ID=2500` (basis points); several with commas.
+    /// All that it is made from, such as `model:ID=2500` (basis points); several with commas, and `''` for nothing.
     #[arg(long, value_delimiter = ',', value_name = "ASSET=BPS")]
     pub made_from: Option<Vec<String>>,
     /// What all its keys together may spend in a period, such as `1DNT`.

@@ -13,7 +13,7 @@ use crate::cli::files::path;
 pub(in crate::cli) enum ProgramCommand {
     /// Program here: write a spec to begin with, each key of it explained.
     New {
-        /// `buyer`, `curator` or `judge`.
+        /// `buyer`, `curator`, `judge` or `service`.
         #[arg(value_parser = Kind::from_str)]
         kind: Kind,
         /// The file; the agent is called after it.
