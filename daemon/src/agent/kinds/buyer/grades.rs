@@ -89,7 +89,7 @@ impl Grades {
     fn agrees(&self, node: &NodeKey, one: &Labelled) -> Option<bool> {
         let own = one.label.as_deref()?;
         let others = self.said.iter().filter(|(other, _)| *other != node);
-        let last = |said: &'_ VecDeque<Labelled>| said.iter().rfind(|said| said.passage == one.passage).cloned();
+        let last = |said: &VecDeque<Labelled>| said.iter().rfind(|said| said.passage == one.passage).cloned();
         let labels: Vec<String> = others.filter_map(|(_, said)| last(said)?.label).collect();
         let votes = |label: &str| labels.iter().filter(|said| *said == label).count();
         let most = labels.iter().max_by_key(|label| votes(label))?;
