@@ -41,6 +41,7 @@ mod last_word;
 mod many_voters;
 mod market;
 mod name_squatting;
+mod named_lineage;
 mod netted_names;
 mod numbers_without_end;
 mod old_keys;

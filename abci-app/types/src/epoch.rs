@@ -30,7 +30,7 @@ pub struct FeeShares {
     /// The treasury.
     #[prost(uint32, tag = "5")]
     pub treasury: u32,
-    /// The owners of the models that the one that answered was made from; what of it they do not take is its owner's.
+    /// The owners of the datanets and models that the one that answered was made from; what of it they do not take is its owner's.
     #[prost(uint32, tag = "6")]
     #[serde(default)]
     pub lineage: u32,

@@ -109,7 +109,7 @@ pub enum EarningRole {
     Contributor,
     /// It owns the model that answered, or the datanet that was asked where nobody owns the model.
     Owner,
-    /// It owns a model that the one that answered was made from.
+    /// It owns a model that the one that answered was made from, or a datanet that one of them was trained on.
     Lineage,
     /// It judged the contributions that carried the answer.
     Validator,

@@ -14,7 +14,7 @@ pub enum Scope {
     Read,
     /// To search records.
     Search,
-    /// To buy answers, and to open, fill and close the channels that pay for them.
+    /// To buy answers, to open, fill and close the channels that pay for them, and to say how good they were.
     Ask,
     /// To open datanets, contribute, take back and challenge.
     Contribute,

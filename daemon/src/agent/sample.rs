@@ -60,6 +60,9 @@ questions = "questions.jsonl"
 answers = "answers.jsonl"
 # What a right answer is worth to you.
 worth = "0.01DNT"
+# Whether it says on the ledger how good sellers were, for the fee of a transaction each, once what it paid them is settled: "never"; "known", by the
+# lines with a "label"; or "agreement", and where no label is known by what most other sellers said to the same passage.
+rate = "known"
 
 # Who may be asked: nobody else is paid. On the agent's own node an account pays from its channel:
 #   datanet channel open --account NAME --deposit 1DNT

@@ -209,6 +209,9 @@ fn views(epoch: &Epoch, lines: Vec<EarningLine>, payees: &Payees) -> impl Iterat
             (EarningRole::Owner, Some(Asset::Datanet(_))) => {
                 format!("your datanet was asked {}", counted(earning.answers, "question", "questions"))
             }
+            (EarningRole::Lineage, Some(Asset::Datanet(_))) => {
+                format!("models trained on your datanet gave {}", counted(earning.answers, "answer", "answers"))
+            }
             (EarningRole::Owner, Some(Asset::Agent(_))) => {
                 format!("your agent sold {}", counted(earning.answers, "answer", "answers"))
             }

@@ -125,7 +125,7 @@ pub fn totals(receipt: &Receipt, lines: &[EarningLine]) -> EpochTotals {
     EpochTotals { answers: u64::from(receipt.fee > 0), fees: receipt.fee, split: receipt.split, unearned }
 }
 
-/// The model, and the models behind it. Where nobody had registered it at the receipt's height, the datanet that was asked has the owner's part
+/// The model, the models behind it, and the datanets that these were trained on. Where nobody had registered it at the receipt's height, the datanet that was asked has the owner's part
 /// of an answer that rests on its records, which are there for good, and so is the datanet.
 fn add_owners<S: StateRead>(state: &S, lines: &mut Lines, receipt: &Receipt) -> ServiceResult<()> {
     let fee = &receipt.split;
@@ -140,8 +140,9 @@ fn add_owners<S: StateRead>(state: &S, lines: &mut Lines, receipt: &Receipt) -> 
     lines.add(Asset::Model(model.id).income_account(), EarningRole::Owner, None, fee.owner);
     let floor = params_of(state, receipt)?.lineage_floor_bps;
     for share in models::lineage_shares(state, &model, fee.lineage, floor)? {
-        let role = if share.model == model.id { EarningRole::Owner } else { EarningRole::Lineage };
-        lines.add(Asset::Model(share.model).income_account(), role, None, share.amount);
+        let own = share.asset == Asset::Model(model.id);
+        let role = if own { EarningRole::Owner } else { EarningRole::Lineage };
+        lines.add(share.asset.income_account(), role, None, share.amount);
     }
     Ok(())
 }
@@ -224,6 +225,7 @@ mod tests {
     use datanet_ledger::component::{Genesis, init_genesis};
     use datanet_ledger::state::{MemoryState, StateWrite};
     use datanet_types::epoch::FeeShares;
+    use datanet_types::release::DataSnapshot;
     use datanet_types::{ContributionId, ModelId, NodeKey};
     use proptest::prelude::*;
 
@@ -295,6 +297,24 @@ mod tests {
         assert_eq!(earned(&found, Address([54; 20]), EarningRole::Validator), 1_250);
         assert_eq!(earned(&found, Address([154; 20]), EarningRole::Storage), 625);
         assert_eq!(earned(&found, NOBODY, EarningRole::Treasury), 0);
+    }
+
+    #[test]
+    fn what_models_were_trained_on_earns_with_them() {
+        let mut state = ledger();
+        let snapshot = |n: u8| DataSnapshot { count: 1, ..DataSnapshot::start(DatanetId([n; 32])) };
+        for (n, of) in [(1u8, vec![7]), (3, vec![7, 8])] {
+            let model = models::get(&state, &ModelId([n; 32])).unwrap().unwrap();
+            let model = Model { snapshots: of.into_iter().map(snapshot).collect(), ..model };
+            state.put(models::state_key::model(&model.id), &model);
+        }
+        let found = lines(&state, &receipt(3, 100_000, &[1])).unwrap();
+        let of = |n: u8| earned(&found, Asset::Datanet(DatanetId([n; 32])).income_account(), EarningRole::Lineage);
+        // Of 5,000 a quarter for each of its two datanets; the other half for four links: two to model 1, one to model 2, one from model 1 to datanet 7.
+        assert_eq!((of(7), of(8)), (1_250 + 625, 1_250));
+        assert_eq!(earned(&found, of_model(1), EarningRole::Lineage), 1_250);
+        assert_eq!(earned(&found, of_model(2), EarningRole::Lineage), 625);
+        assert_eq!(earned(&found, of_model(3), EarningRole::Owner), 5_000);
     }
 
     #[test]

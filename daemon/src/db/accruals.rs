@@ -43,7 +43,7 @@ pub enum EarningRole {
     Contributor,
     /// It is the model that answered, or the datanet that was asked where nobody owns the model: its owners earn.
     Owner,
-    /// It is a model that the one that answered was made from: its owners earn.
+    /// It is a model that the one that answered was made from, or a datanet that one of them was trained on: its owners earn.
     Lineage,
     /// It judged the contributions that carried the answer.
     Validator,

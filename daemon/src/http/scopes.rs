@@ -132,7 +132,8 @@ const TABLE: &[(&str, &str, Scope)] = &[
     ("GET", "/v1/sellers", Read),
     ("GET", "/v1/sellers/{seller}", Read),
     ("GET", "/v1/accounts/{address}/ratings", Read),
-    ("POST", "/v1/ratings", Spend),
+    // Whoever bought says how good it was: it moves no money but the fee.
+    ("POST", "/v1/ratings", Ask),
     ("GET", "/v1/validators", Read),
     ("POST", "/v1/validators", Admin),
     ("GET", "/v1/validators/{id}", Read),

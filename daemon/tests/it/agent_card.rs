@@ -3,12 +3,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use datanet_config::{Home, Role};
 use ed25519_dalek::{Signature, VerifyingKey};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::corpus;
-use crate::kit::{TestNode, new_datanet, read, tools_with_model, tools_without_model};
+use crate::kit::{TestNode, new_datanet, random, read, tools_with_model, tools_without_model};
 use crate::x402::{face, public_config};
 
 const PATH: &str = "/.well-known/agent-card.json";
@@ -170,4 +171,82 @@ async fn a_card_names_what_answers_and_nothing_that_is_not_given_out() {
         (card["skills"].as_array().unwrap().len() == 1).then_some(())
     })
     .await;
+}
+
+/// A node that is registered for a registered agent's account, by a key that the agent's owner has let do so; and the agent as it was made.
+async fn an_agents_node() -> (TestNode, Value) {
+    let mut config = public_config();
+    config.public.url = "https://node.example".to_owned();
+    config.node.roles = vec![Role::Serving];
+    let mut node = TestNode::spawn_with(tools_without_model(), config).await;
+    node.account("principal", 20_000_000).await;
+    let new = json!({
+        "account": "principal", "name": "owl", "card": "0a".repeat(32), "budget": 5_000_000, "period_seconds": 86_400,
+        "funds": 5_000_000,
+    });
+    let agent = node.post("/v1/agents", new).await;
+    node.post("/v1/keys", json!({ "name": "runner", "account": agent["account"] })).await;
+    let grant = json!({
+        "account": "principal", "key": "runner", "actions": ["register_node"], "budget": 5_000_000, "period_seconds": 86_400,
+        "lasts_seconds": 864_000,
+    });
+    node.post(&format!("/v1/agents/{}/keys", agent["id"].as_str().unwrap()), grant).await;
+    node.stop();
+    // Another node begins in the same home: of a key of its own, and acting for the agent's account.
+    let home = Home::new(node.home());
+    let runner = std::fs::read_to_string(home.keys().join("runner.json")).unwrap();
+    std::fs::write(home.keys().join("node.json"), runner.replace("\"runner\"", "\"node\"")).unwrap();
+    std::fs::write(node.home().join("node-key"), hex::encode(random::<32>())).unwrap();
+    node.start().await;
+    (node, agent)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agents_node_says_whose_it_is_as_the_ledger_has_it_and_no_word_of_that_can_be_changed() {
+    let (node, agent) = an_agents_node().await;
+    let (face, id) = (face(&node), agent["id"].as_str().unwrap());
+    let sells = async |price: u64| {
+        let selling = json!({ "price": price, "description": "Which owl it is." });
+        node.post(&format!("/v1/agents/{id}/calls"), selling).await;
+        read("the card", face.bare(Method::GET, PATH)).await
+    };
+    let card = sells(500_000).await;
+    let key = read("the way in", face.bare(Method::GET, "/")).await["node"].as_str().unwrap().to_owned();
+    assert_eq!(signer(&card).as_deref(), Some(key.as_str()), "{card:#}");
+
+    // What is said of the agent is what the node serves of it, and so is the price.
+    let shown = read("the agent", face.bare(Method::GET, &format!("/v1/agents/{id}"))).await;
+    let extensions = card["capabilities"]["extensions"].as_array().unwrap();
+    let place = extensions.iter().position(|one| one["uri"] == "urn:datanet:agent").unwrap();
+    let params = &extensions[place]["params"];
+    for name in ["id", "account", "owner", "card"] {
+        assert_eq!(params[name], shown[name], "{name}: {params:#}");
+    }
+    assert_eq!((&card["name"], &shown["account"]), (&json!("owl"), &agent["account"]));
+    let path = params["said"].as_str().unwrap().strip_prefix("https://node.example").unwrap();
+    assert_eq!(read("what is said of it", face.bare(Method::GET, path)).await["agent"], shown["id"]);
+    let priced = async |card: &Value, price: u64, words: &str| {
+        let services = read("what is sold", face.bare(Method::GET, "/v1/services")).await;
+        assert_eq!((&services["services"][0]["agent"], &services["services"][0]["price"]), (&json!(id), &json!(price)));
+        let skills = card["skills"].as_array().unwrap();
+        let skill = skills.iter().find(|one| one["id"] == format!("agent:{id}")).unwrap();
+        assert!(skill["description"].as_str().unwrap().contains(words), "{skill:#}");
+    };
+    priced(&card, 500_000, "An answer costs 0.5 DNT").await;
+    let dearer = sells(600_000).await;
+    priced(&dearer, 600_000, "An answer costs 0.6 DNT").await;
+    assert!(signer(&dearer).is_some() && dearer["signatures"] != card["signatures"]);
+
+    // The signature holds each word of it, that it is there, and whose card it stands on.
+    for name in ["id", "account", "owner", "card", "said"] {
+        let mut changed = card.clone();
+        changed["capabilities"]["extensions"][place]["params"][name] = json!("0b".repeat(32));
+        assert_eq!(signer(&changed), None, "{name}");
+    }
+    let mut without = card.clone();
+    without["capabilities"]["extensions"].as_array_mut().unwrap().remove(place);
+    assert_eq!(signer(&without), None, "without it");
+    let mut swapped = dearer.clone();
+    swapped["skills"] = card["skills"].clone();
+    assert_eq!(signer(&swapped), None, "another card's prices");
 }

@@ -162,7 +162,7 @@ async fn made_again(node: &TestNode, number: u64, carries: Option<u64>) {
     assert!(matches!(again, Repeated::Same(_)), "{again:?}");
 }
 
-/// Contributors by weight, the builder as owner, the base model's owner by lineage.
+/// Contributors by weight, the builder as owner, the base model's owner and the datanet's by lineage.
 async fn paid(node: &TestNode, record: &AnswerRecord) {
     node.post("/v1/epochs/settle", Value::Null).await;
     made_again(node, 1, None).await;
@@ -173,15 +173,17 @@ async fn paid(node: &TestNode, record: &AnswerRecord) {
         let lines = earnings["lines"].as_array().unwrap().iter();
         lines.filter(|line| line["role"] == role).map(|line| line["amount"].as_u64().unwrap()).sum()
     };
-    assert_eq!(earned("owner", "lineage").await, floor);
-    assert_eq!(earned("builder", "owner").await, split.owner + split.lineage - floor);
+    let (base, datanet) = (earned("owner", "lineage").await, earned("node", "lineage").await);
+    assert!(base >= floor && datanet >= floor, "{base} and {datanet} of {split:?}");
+    assert_eq!(base + datanet, split.lineage / 2);
+    assert_eq!(earned("builder", "owner").await, split.owner + split.lineage - base - datanet);
     assert_eq!(earned("alice", "contributor").await + earned("carol", "contributor").await, split.contributors);
     let claim = node.post(&format!("/v1/accounts/{}/claim", address(node, "owner").await), json!({})).await;
     // Less than the fee of claiming it: it stays until it is more.
     let reason = claim["failed"][0]["reason"].as_str().unwrap();
     assert!(
         claim["total"] == 0
-            && reason.starts_with(&format!("all that is left is {}, and claiming costs", display(floor))),
+            && reason.starts_with(&format!("all that is left is {}, and claiming costs", display(base))),
         "{claim:#}"
     );
     let supply = node.get("/v1/supply").await;

@@ -189,6 +189,7 @@ async fn a_buyer_buys_each_answer_once_killed_at_any_step_and_ten_at_once() {
     let status: Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!((&status["running"], &status["spent"]), (&json!(false), &json!((bought + 5) * PRICE)), "{status}");
     refuses_what_is_too_much(&node, &agent).await;
+    says_how_good_the_seller_was(&node, &agent).await;
 }
 
 /// With another token than its own it does not begin, and beyond its budget it does not go on.
@@ -218,6 +219,29 @@ async fn refuses_what_is_too_much(node: &TestNode, agent: &Agent) {
         "{said}"
     );
     std::fs::write(agent.spec(), spec).unwrap();
+}
+
+/// Once what it paid is settled: by the lines whose label is known, with what it paid, and once.
+async fn says_how_good_the_seller_was(node: &TestNode, agent: &Agent) {
+    let keys = node.get("/v1/keys").await;
+    let heron = keys["keys"].as_array().unwrap().iter().find(|key| key["name"] == "heron").unwrap();
+    let ratings = format!("/v1/accounts/{}/ratings", heron["address"].as_str().unwrap());
+    let open = async || node.get(&ratings).await["open"].as_array().unwrap().len();
+    node.post("/v1/epochs/settle", json!({})).await;
+    kit::until("the epoch can be rated", async || (open().await > 0).then_some(())).await;
+    let answers = agent.answers();
+    let graded: Vec<bool> = answers.values().filter_map(|answer| answer["right"].as_bool()).collect();
+    let right = graded.iter().filter(|right| **right).count();
+    agent.works();
+    assert_eq!(open().await, 0);
+    let account = node.get("/v1/status").await["account"].as_str().unwrap().to_owned();
+    let seller = async || node.get(&format!("/v1/sellers/{account}")).await;
+    let said = seller().await;
+    let score = said["score_bps"].as_u64().unwrap();
+    assert!(score.abs_diff((right * 10_000 / graded.len()) as u64) <= 1, "{right} of {}: {said}", graded.len());
+    assert_eq!((&said["ratings"], &said["counted"]), (&json!(1), &said["rated"]), "{said}");
+    agent.works();
+    assert_eq!(seller().await, said, "nothing is said twice");
 }
 
 #[tokio::test(flavor = "multi_thread")]

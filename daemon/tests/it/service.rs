@@ -7,12 +7,14 @@ use datanet::agent::spec::Loaded;
 use datanet::agent::{Summary, Told};
 use datanet_api::RunFile;
 use datanet_config::Home;
+use datanet_types::receipt::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::corpus;
+use crate::factory::{prepared, trained, writer_job};
 use crate::kit::{self, Api, TestNode, is_problem};
 use crate::revoked::give_final;
 
@@ -241,7 +243,81 @@ async fn settles(node: &Api, shop: &Shop, sold: u64) {
     // Four fifths of each fee are to be claimed; the floors are taken when they are.
     let all = sold * PRICE * 8 / 10;
     let text = earned.to_string();
-    assert!(text.contains("your agent sold 2 answers") && text.contains(&format!("\"amount\":{all}")), "{earned:#}");
+    let answers = if sold == 1 { "1 answer".to_owned() } else { format!("{sold} answers") };
+    assert!(
+        text.contains(&format!("your agent sold {answers}")) && text.contains(&format!("\"amount\":{all}")),
+        "{earned:#}"
+    );
+}
+
+/// All three parts: what is found, a model that reads it, and words around what it writes.
+const WRITTEN: &str = "datanet = \"topics\"\npassages = 2\nmodel = \"writer\"\nmax_tokens = 12\ninstructions = \"Be brief.\"\n\
+                       template = \"{answer} ({question})\"";
+
+/// What the accounts of these names have earned in a role.
+async fn earned(node: &Api, names: &[&str], role: &str) -> u64 {
+    let keys = node.get("/v1/keys").await;
+    let mut sum = 0;
+    for key in keys["keys"].as_array().unwrap().iter().filter(|key| names.contains(&key["name"].as_str().unwrap())) {
+        let earnings = node.get(&format!("/v1/accounts/{}/earnings", key["address"].as_str().unwrap())).await;
+        let lines = earnings["lines"].as_array().unwrap().iter().filter(|line| line["role"] == role);
+        sum += lines.map(|line| line["amount"].as_u64().unwrap()).sum::<u64>();
+    }
+    sum
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_skill_of_search_model_and_template_names_both_suppliers_and_both_are_paid() {
+    let Some(node) = prepared().await else { return };
+    node.account("builder", 10 * DNT).await;
+    let mut job = writer_job();
+    job["account"] = json!("builder");
+    // It has to read the owner's words, the question and what was found.
+    job["job"]["scratch"]["max_positions"] = json!(2_048);
+    let model = trained(&node, job).await["fine_tuned_model"].as_str().unwrap().to_owned();
+    node.post(&format!("/v1/models/{model}/deploy"), json!({ "name": "writer" })).await;
+    kit::until("the index is filled", async || {
+        let hits = node.get("/v1/search?q=soccer+match+goal+scored&limit=1&datanet=topics").await;
+        (!hits["hits"].as_array().unwrap().is_empty()).then_some(())
+    })
+    .await;
+    let shop = Shop::new(&node, node.home(), WRITTEN).await;
+    let open = shop.open(&node).await;
+
+    let answer = shop.ask(&node, "Who volleyed?", "bob").await;
+    assert!(answer["answer"].as_str().unwrap().ends_with(" (Who volleyed?)"), "{answer}");
+    assert_eq!((promised(&node, "bob").await, promised(&node, "shop").await), (PRICE, 2 * COST));
+    let sale = &answer["receipt"]["sale"];
+    let suppliers = sale["suppliers"].as_array().unwrap();
+    assert_eq!((suppliers.len(), &sale["depth"], &sale["agent"]), (2, &json!(2), &json!(shop.id)), "{sale:#}");
+
+    // One is what was found, the other what the model wrote of it.
+    let (mut found, mut written) = (Vec::new(), Vec::new());
+    for one in suppliers {
+        let view = node.get(&format!("/v1/receipts/{}", one["receipt"].as_str().unwrap())).await;
+        assert_eq!((&one["fee"], &view["receipt"]["fee"]), (&json!(COST), &json!(COST)), "{view:#}");
+        let of_records = view["receipt"]["method"] == Method::Retrieval as i32;
+        if of_records { found.push(view) } else { written.push(view) }
+    }
+    let ([found], [written]) = (&found[..], &written[..]) else { panic!("{sale:#}") };
+    assert_eq!(written["receipt"]["model"], json!(model), "{written:#}");
+    assert_eq!(written["receipt"]["order"], found["receipt"]["order"]);
+    assert!(!found["receipt"]["credits"].as_array().unwrap().is_empty(), "{found:#}");
+    let read = written["input"]["text"].as_str().unwrap();
+    for words in ["The owner says: Be brief.", "\"question\":\"Who volleyed?\"", "\"passages\":[\""] {
+        assert!(read.contains(words), "{words}: {read}");
+    }
+    for id in suppliers.iter().map(|one| &one["receipt"]).chain([&answer["receipt"]["id"]]) {
+        let verified = node.post(&format!("/v1/receipts/{}/verify", id.as_str().unwrap()), json!({})).await;
+        assert!(matches!(verified["verdict"].as_str(), Some("match" | "within")), "{verified:#}");
+    }
+
+    settles(&node, &shop, 1).await;
+    let channels = node.get("/v1/channels?account=shop").await;
+    assert_eq!(channels["channels"][0]["charged"], 2 * COST, "{channels:#}");
+    assert!(earned(&node, &["alice", "carol"], "contributor").await > 0, "who gave what was found");
+    assert!(earned(&node, &["builder"], "owner").await > 0, "whose model wrote");
+    assert_eq!(open.close().await.pending, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -133,8 +133,8 @@ pub struct Params {
     /// How the fee of an answer is divided. Default [`FeeShares::STANDARD`]: node, model's owner, contributors,
     /// judges, treasury, lineage, storage.
     pub fee_shares: FeeShares,
-    /// What each parent link behind a model earns of the fee's lineage share, in basis points of it. Default 2,500: a
-    /// model that adapts one other keeps three quarters; from four links on they share all of it.
+    /// What each link behind a model earns of the fee's lineage share, in basis points of it: to a datanet that it was trained on, which has it first,
+    /// to a parent, and to what is behind that. Default 2,500: a model that adapts one other on one datanet keeps half; from four links on they share all of it.
     pub lineage_floor_bps: u32,
     /// Largest contribution in bytes. Default 2 GiB.
     pub max_contribution_bytes: u64,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use datanet_types::action::RegisterModel;
 use datanet_types::release::{DataSnapshot, Metric};
-use datanet_types::{Address, DatanetId, Digest, ModelId, SignedPpm};
+use datanet_types::{Asset, DatanetId, Digest, ModelId, SignedPpm};
 use proptest::prelude::*;
 
 use super::Chain;
@@ -138,20 +138,42 @@ fn every_parent_link_is_counted_once() {
     let ancestors = models::ancestors(&chain.state, &get(&chain, 5).parents).unwrap().unwrap();
     let edges: BTreeMap<ModelId, u64> = ancestors.iter().map(|a| (a.model.id, a.edges)).collect();
     assert_eq!(edges, BTreeMap::from([(id(1), 3), (id(2), 1), (id(3), 1), (id(4), 1)]));
-    let shares = |n: u16, amount: u64, floor: u32| -> Vec<(Address, u64)> {
-        let shares = models::lineage_shares(&chain.state, &get(&chain, n), amount, floor).unwrap();
-        let mut paid: Vec<_> = shares.into_iter().map(|share| (share.owner, share.amount)).collect();
-        // Itself first; those behind it are by id, which is no order to anybody.
-        paid[1..].sort_by_key(|(owner, _)| (6..11).find(|n| address(*n) == *owner));
-        paid
-    };
-    assert_eq!(shares(1, 1_000, 2_500), [(address(6), 1_000)]);
-    assert_eq!(shares(2, 1_000, 2_500), [(address(7), 750), (address(6), 250)]);
-    assert_eq!(shares(4, 1_000, 2_000), [(address(9), 200), (address(6), 400), (address(7), 200), (address(8), 200)]);
+    let shares = |n: u16, amount: u64, floor: u32| paid(&chain, n, amount, floor);
+    assert_eq!(shares(1, 1_000, 2_500), [(of(1), 1_000)]);
+    assert_eq!(shares(2, 1_000, 2_500), [(of(2), 750), (of(1), 250)]);
+    assert_eq!(shares(4, 1_000, 2_000), [(of(4), 200), (of(1), 400), (of(2), 200), (of(3), 200)]);
     // Six links at a quarter each would be more than all: they share all of it.
     let all: Vec<u64> = shares(5, 1_200, 2_500).into_iter().map(|(_, amount)| amount).collect();
     assert_eq!(all, [0, 600, 200, 200, 200]);
-    assert_eq!(shares(5, 1_000, 0)[0], (address(10), 1_000));
+    assert_eq!(shares(5, 1_000, 0)[0], (of(5), 1_000));
+}
+
+fn of(n: u16) -> Asset {
+    Asset::Model(id(n))
+}
+
+/// How the lineage's part of a fee is divided: the model first, and what is behind it in the order of its numbers, datanets last.
+fn paid(chain: &Chain, n: u16, amount: u64, floor: u32) -> Vec<(Asset, u64)> {
+    let shares = models::lineage_shares(&chain.state, &get(chain, n), amount, floor).unwrap();
+    let mut paid: Vec<_> = shares.into_iter().map(|share| (share.asset, share.amount)).collect();
+    paid[1..].sort_by_key(|(asset, _)| (1..6).find(|n| of(*n) == *asset).unwrap_or(u16::MAX));
+    paid
+}
+
+#[test]
+fn each_hop_from_a_snapshot_to_a_model_has_its_floor() {
+    let (mut chain, datanet) = world();
+    give_final(&mut chain, 11, datanet, 1);
+    let snapshot = history::latest(&chain.state, &datanet).unwrap();
+    chain.act(owner(1), model(1, &[]));
+    chain.act(owner(2), trained(2, &[1], snapshot));
+    chain.act(owner(3), model(3, &[2]));
+    let data = Asset::Datanet(datanet);
+    assert_eq!(paid(&chain, 2, 1_000, 2_500), [(of(2), 500), (of(1), 250), (data, 250)]);
+    // Two hops away it is one link of three behind the model.
+    assert_eq!(paid(&chain, 3, 1_000, 2_500), [(of(3), 250), (of(1), 250), (of(2), 250), (data, 250)]);
+    assert_eq!(paid(&chain, 2, 1_000, 0), [(of(2), 1_000), (of(1), 0), (data, 0)]);
+    assert_eq!(paid(&chain, 2, 1_000, 10_000), [(of(2), 0), (of(1), 0), (data, 1_000)]);
 }
 
 #[test]
@@ -183,7 +205,7 @@ proptest! {
         for n in 0..12 {
             let shares = models::lineage_shares(&chain.state, &get(&chain, n), amount, floor).unwrap();
             prop_assert_eq!(shares.iter().map(|share| share.amount).sum::<u64>(), amount);
-            prop_assert_eq!(shares[0].model, id(n));
+            prop_assert_eq!(shares[0].asset, of(n));
         }
     }
 }

@@ -4,6 +4,7 @@
 mod ask;
 mod challenge;
 mod contribute;
+mod rate;
 mod sell;
 mod supply;
 mod voucher;
@@ -24,6 +25,7 @@ use crate::db;
 use crate::quoted::clean;
 
 pub(in crate::agent) use contribute::cost as contribution_cost;
+pub(in crate::agent) use rate::{cost as rating_cost, open as open_ratings};
 pub use voucher::VoucherKey;
 
 /// For how long a payment can be had again by its name is seven days: what was left for longer is not tried again.
@@ -108,6 +110,7 @@ impl Hands {
             Deed::Ask(ask) => self.ask(node, ask, tried).await,
             Deed::Contribute { .. } => self.contribute(node, tried).await,
             Deed::Challenge { contribution, .. } => self.challenge(node, contribution, tried).await,
+            Deed::Rate(rate) => self.rate(node, rate, tried).await,
             Deed::Supply(supply) => self.supply(node, supply, tried).await,
             Deed::Sell(sell) => self.sell(node, sell, tried).await,
             Deed::Think { body } => self.think(node, body, tried).await,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use datanet_types::{AgentId, Amount, ChannelId, ContributionId, Digest, ReceiptId};
+use datanet_types::{AgentId, Amount, ChannelId, ContributionId, Digest, NodeKey, ReceiptId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -99,6 +99,8 @@ pub enum Deed {
         /// Base units put up.
         deposit: Amount,
     },
+    /// Says on the ledger how good a node's answers were, by an epoch that the agent paid for.
+    Rate(Rate),
     /// Buys what a sale needs, of the agent's own node.
     Supply(Supply),
     /// Says to a caller what was made for him: what it sells, or why it does not.
@@ -128,6 +130,20 @@ pub struct Ask {
     pub truth: Option<String>,
     /// How it is paid.
     pub payment: Payment,
+    /// Whose node answers, where that is known: what is said of it later is said of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeKey>,
+}
+
+/// A word on a seller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    /// The serving node.
+    pub node: NodeKey,
+    /// Its epoch.
+    pub epoch: u64,
+    /// How good it was, from 0 to 10,000.
+    pub score_bps: u32,
 }
 
 /// Something that is bought for a sale.

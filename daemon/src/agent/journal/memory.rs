@@ -215,7 +215,7 @@ impl Memory {
                 self.given.remove(blob);
             }
             Deed::Sell(sell) => self.sold(sell, ended),
-            Deed::Contribute { .. } | Deed::Supply(_) | Deed::Think { .. } => {}
+            Deed::Contribute { .. } | Deed::Rate(_) | Deed::Supply(_) | Deed::Think { .. } => {}
         }
     }
 

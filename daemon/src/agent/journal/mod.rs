@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-pub use entry::{Ask, Deed, Ended, Entry, Intended, Observed, Outcome, Passed, Payment, Sell, Step, Supply, VERSION};
+pub use entry::{
+    Ask, Deed, Ended, Entry, Intended, Observed, Outcome, Passed, Payment, Rate, Sell, Step, Supply, VERSION,
+};
 pub use memory::{Memory, Sold, Tally};
 
 /// What the digits of the first line follow.

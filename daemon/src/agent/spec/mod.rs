@@ -13,7 +13,7 @@ use serde::Deserialize;
 pub use money::{Money, Seconds};
 pub use parts::{
     Account, BudgetSpec, BuyerSpec, Calls, CuratorSpec, FeedSpec, JudgeSpec, MaterialSpec, NodeSpec, PolicyKind,
-    PolicySpec, SellerSpec,
+    PolicySpec, RateBy, SellerSpec,
 };
 pub use service::{PLACES, ServiceSpec};
 

@@ -184,8 +184,24 @@ pub struct BuyerSpec {
     pub answers: PathBuf,
     /// What a right answer is worth, where its line does not say.
     pub worth: Money,
+    /// What it says of sellers on the ledger, once what it paid them is settled.
+    #[serde(default)]
+    pub rate: RateBy,
     /// Who may be asked.
     pub sellers: Vec<SellerSpec>,
+}
+
+/// By what a buyer tells how good a seller was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RateBy {
+    /// It says nothing.
+    #[default]
+    Never,
+    /// By the passages whose label its owner knows.
+    Known,
+    /// And, where that is not known, by what most other sellers said to the same passage.
+    Agreement,
 }
 
 /// Somebody who sells answers.

@@ -187,6 +187,9 @@ fn deed(deed: &Deed) -> String {
         Deed::Ask(ask) => format!("asks {}", ask.seller),
         Deed::Contribute { records, .. } => format!("gives {records} records"),
         Deed::Challenge { contribution, .. } => format!("doubts the verdict on {contribution}"),
+        Deed::Rate(rate) => {
+            format!("says {} of 10000 of node {}, by its epoch {}", rate.score_bps, rate.node, rate.epoch)
+        }
         Deed::Supply(supply) => format!("buys the {} of a sale", supply.step.name()),
         Deed::Sell(sell) if sell.said.is_ok() => format!("sells for {}", display(sell.price)),
         Deed::Sell(_) => "sells nothing".to_owned(),

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::{TourOptions, step_ended};
 use crate::network::{self, Network};
+use crate::scene::runner::Runner;
 use crate::signals::interrupted;
 use crate::ui::Ui;
 
@@ -47,6 +48,8 @@ struct Tour {
     datanet: String,
     /// The agent of the first steps: its id and its account.
     agent: purse::Agent,
+    /// Who bought answers, and rates who sold them.
+    buyer: Option<Runner>,
 }
 
 impl Tour {

@@ -66,7 +66,7 @@ impl Tour {
                 return Err(error);
             }
         }
-        Ok(Self { network, ui, json: options.json, datanet: String::new(), agent: Agent::default() })
+        Ok(Self { network, ui, json: options.json, datanet: String::new(), agent: Agent::default(), buyer: None })
     }
 
     /// A datanet is opened, and somebody gives it two of its three subjects.

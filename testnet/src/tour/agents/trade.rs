@@ -40,7 +40,8 @@ impl Tour {
             elsewhere: Some((face.as_str(), channel.as_str())),
         });
         let sellers: Vec<Seller<'_>> = part.into_iter().chain(others).collect();
-        runner.told(&TERMS, &buyer(4 * PRICE, &sellers))?;
+        let part = buyer(4 * PRICE, &sellers).replacen("[buyer]\n", "[buyer]\nrate = \"known\"\n", 1);
+        runner.told(&TERMS, &part)?;
         let passages = passages();
         let asked = passages.asked.iter().chain(passages.held_out.iter().step_by(7).take(MORE));
         let line = |(n, record): (usize, &crate::data::Record)| {
@@ -57,37 +58,41 @@ impl Tour {
         let spent = number(&summary, "spent")?;
         ensure!(spent == count as u64 * PRICE, "{summary}");
         let tally: Vec<String> = by.iter().map(|(name, (asked, right))| format!("{name} {right} of {asked}")).collect();
+        self.buyer = Some(runner);
         Ok(format!("{count} questions for {}; right answers: {}", display(spent), tally.join(", ")))
     }
 
-    /// What was paid is settled, and who paid says how good it was, with the weight of what was paid.
+    /// What was paid is settled; the buyer, run again, says how good it was, with the weight of what was paid, and says it once.
     pub(super) async fn rate(&mut self) -> Result<String> {
-        let answers =
-            crate::scene::runner::lines(&self.network.dir().join("agents").join(BUYER).join("answers.jsonl"))?;
-        let by = by_seller(&answers);
+        let runner = self.buyer.as_ref().context("nobody has bought")?;
+        let by = by_seller(&runner.lines("answers.jsonl")?);
         let cli = self.cli(0)?;
-        let mut said = Vec::new();
+        let mut sold = Vec::new();
         for index in std::iter::once(0).chain(FACES) {
             let name = format!("node{index}");
             let Some((asked, right)) = by.get(&name) else { continue };
             let client = self.client(index)?;
             settle(&client).await?;
-            let node = client.status().await?.node_key;
-            let epoch = until("the epoch can be rated", async || {
+            let status = client.status().await?;
+            until("the epoch can be rated", async || {
                 let open: Value = cli.json(&["sellers", "open", BUYER]).await?;
-                let mine = open["open"].as_array().into_iter().flatten().find(|one| one["node"] == *node);
-                Ok(mine.map(|one| format!("{node}/{}", one["epoch"])))
+                let mine = open["open"].as_array().into_iter().flatten().any(|one| one["node"] == *status.node_key);
+                Ok(mine.then_some(()))
             })
             .await?;
-            let percent = (right * 100).checked_div(*asked).unwrap_or_default();
-            cli.json(&["sellers", "rate", &epoch, &percent.to_string(), "--account", BUYER]).await?;
-            let seller = client.status().await?.account;
+            sold.push((name, status.account, *asked, *right));
+        }
+        let before = number(&runner.run().await?, "done")?;
+        let mut said = Vec::new();
+        for (name, seller, asked, right) in sold {
             let shown = cli.json(&["sellers", "show", &seller]).await?;
             let score = shown["score_bps"].as_u64().context("nothing counts of what was said")?;
-            ensure!(score.abs_diff(percent * 100) <= 1 && number(&shown, "counted")? == asked * PRICE, "{shown}");
-            said.push(format!("{name} {percent} %"));
+            let own = (right * 10_000).checked_div(asked).unwrap_or_default();
+            ensure!(score.abs_diff(own) <= 1 && number(&shown, "counted")? == asked * PRICE, "{shown}");
+            said.push(format!("{name} {} %", own / 100));
         }
-        Ok(format!("said with what was paid, and counted in full: {}", said.join(", ")))
+        ensure!(number(&runner.run().await?, "done")? == before, "something was said twice");
+        Ok(format!("said by the buyer itself, with what was paid, and counted in full: {}", said.join(", ")))
     }
 }
 

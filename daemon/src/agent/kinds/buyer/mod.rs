@@ -2,11 +2,14 @@
 //!
 //! What an answer of a seller is worth is what a right one is worth to the owner, times how likely it is to be right, as far as lines with a
 //! known label have shown. Who has been tried little is given the benefit of the doubt; where no truth is known, all are alike, and the cheapest
-//! answers. A seller that refuses is passed over for the question, and the next best is asked.
+//! answers. A seller that refuses is passed over for the question, and the next best is asked. What was paid and is settled lets it say on the
+//! ledger how good they were.
 
 mod answers;
+mod grades;
 mod offers;
 mod questions;
+mod ratings;
 mod value;
 
 use anyhow::{Context, Result};
@@ -20,8 +23,9 @@ use super::super::spec::BuyerSpec;
 use answers::Answers;
 use offers::{Offer, offers};
 use questions::{Question, Questions};
+use ratings::Ratings;
 
-/// Answers all questions.
+/// Answers all questions, and rates sellers by what is settled of what it paid before.
 ///
 /// # Errors
 /// When the questions cannot be read, the answers not be written, or the journal fails.
@@ -29,6 +33,8 @@ pub async fn run(desk: &mut Desk, policy: &Policy, spec: &BuyerSpec) -> Result<(
     let offers = offers(&desk.node, spec).await?;
     let mut answers = Answers::open(&spec.answers)?;
     answers.bring_up_to_date(desk)?;
+    let mut ratings = Ratings::new(spec.rate);
+    ratings.look(desk).await?;
     let mut questions = Questions::open(&spec.questions).await?;
     while let Some(question) = questions.next(&desk.stop, &desk.told).await? {
         if desk.purse.memory().is_decided(&question.subject) {
@@ -38,6 +44,7 @@ pub async fn run(desk: &mut Desk, policy: &Policy, spec: &BuyerSpec) -> Result<(
             break;
         }
         answers.bring_up_to_date(desk)?;
+        ratings.look(desk).await?;
     }
     Ok(())
 }
@@ -97,6 +104,7 @@ fn ask(desk: &Desk, offer: &Offer, question: &Question) -> Ask {
         classify: question.classify,
         truth: question.label.clone(),
         payment: offer.payment(desk.purse.memory()),
+        node: offer.node,
     }
 }
 
