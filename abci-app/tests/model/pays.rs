@@ -133,6 +133,7 @@ impl World {
             receipts: receipts_root,
             params,
             carries: None,
+            taken: Vec::new(),
         };
         (settle.receipts != Digest::ZERO).then_some((who, Action::SettleEpoch(settle)))
     }
