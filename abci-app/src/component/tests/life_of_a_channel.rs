@@ -174,5 +174,5 @@ fn what_was_promised_and_not_used_stays_in_the_channel_and_pays_for_what_comes_l
     chain.act(0, again(2, 40_000, 100_000));
     chain.act(0, again(3, 800_000, 900_000));
     assert_eq!(charged(&chain, first), 900_000);
-    chain.refused(0, again(4, 100, 900_000), code::VOUCHER, "charged already");
+    chain.refused(0, again(4, 1_000, 900_000), code::VOUCHER, "charged already");
 }
