@@ -132,11 +132,11 @@ mod tests {
         };
         let bound = SignedQuote { payload: Some(asked.payload), ..plain.clone() };
         for good in [plain.clone(), bound.clone()] {
-            checked(&good.signed("c", &key), &asked, &5.into(), &here).unwrap();
+            checked(&good.signed("c", &key), &asked, &Price::from(5), &here).unwrap();
         }
         let good = plain.clone().signed("c", &key);
         let refused = |quote: &SignedQuote, asked: &Asked, here: &Here<'_>| {
-            let error = checked(quote, asked, &5.into(), here).unwrap_err();
+            let error = checked(quote, asked, &Price::from(5), here).unwrap_err();
             (error.code, error.detail)
         };
         let bad = [
