@@ -423,11 +423,15 @@ pub struct ServingConfig {
     /// lost otherwise, because its channel is about to expire, is settled at once either way.
     /// `DATANET_SERVING_SETTLE_EVERY_SECONDS`.
     pub settle_every_seconds: u64,
+    /// What this node takes for a text that a model writes, in base units, where the ledger asks less. `DATANET_SERVING_TEXT_PRICE`.
+    pub text_price: u64,
+    /// The same for a thousand tokens of it, beside that. `DATANET_SERVING_TOKEN_PRICE`.
+    pub token_price: u64,
 }
 
 impl Default for ServingConfig {
     fn default() -> Self {
-        Self { settle_every_seconds: 600 }
+        Self { settle_every_seconds: 600, text_price: 0, token_price: 0 }
     }
 }
 

@@ -53,6 +53,9 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         "serving.settle_every_seconds" => {
             "write a number of seconds; 0 settles only on request, and what is about to be lost"
         }
+        "serving.text_price" | "serving.token_price" => {
+            "write a number of base units; 0 takes no more than the ledger asks"
+        }
         "training.enabled" => "write true or false",
         "training.threads" => "write a number from 0 to 1024; 0 takes one per core, at most 2",
         "training.max_memory_mb" => "write a number of MiB from 256 to 16777216, or 0 for no bound",

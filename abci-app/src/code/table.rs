@@ -180,7 +180,7 @@ codes! {
         EPOCH_INVALID = 1,
         /// Not the node's next epoch.
         EPOCH_ORDER = 2,
-        /// A voucher goes backwards, beyond the deposit, or is not signed by the payer.
+        /// A voucher goes backwards, beyond the deposit, or is not signed by the payer; or more is taken than it promises.
         VOUCHER = 3,
         /// The proof of a claim's item does not lead to its epoch's root.
         CLAIM_PROOF = 4,

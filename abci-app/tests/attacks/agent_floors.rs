@@ -70,6 +70,7 @@ fn epoch(agency: &mut Agency, of: Address, seed: u8, number: u64) -> bytes::Byte
         receipts: Digest([8; 32]),
         params: 0,
         carries: None,
+        taken: Vec::new(),
     };
     agency.sign_for(of, OWNER, Action::SettleEpoch(settle), 0)
 }

@@ -57,6 +57,7 @@ fn settled(agency: &mut Agency, answer: &Answer, number: u64) -> ClaimItem {
         receipts: Digest([8; 32]),
         params: 0,
         carries: None,
+        taken: Vec::new(),
     };
     let tx = agency.sign_for(of, OWNER, Action::SettleEpoch(settle), 0);
     assert_eq!(agency.run(&[tx]), [code::OK]);

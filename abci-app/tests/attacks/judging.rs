@@ -306,6 +306,7 @@ pub fn create_datanet() -> CreateDatanet {
         holdout: BlobHash([9; 32]),
         holdout_size: 100,
         min_bond: BOND,
+        token_price: 0,
     }
 }
 

@@ -49,6 +49,7 @@ pub fn datanet(name: &str) -> CreateDatanet {
         holdout: BlobHash([9; 32]),
         holdout_size: 100,
         min_bond: 0,
+        token_price: 0,
     }
 }
 

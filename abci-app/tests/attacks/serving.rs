@@ -267,6 +267,7 @@ impl Serving {
             receipts: self.receipts,
             params: self.params,
             carries: None,
+            taken: Vec::new(),
         }
     }
 

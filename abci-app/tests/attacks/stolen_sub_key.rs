@@ -186,6 +186,7 @@ fn a_channel_takes_no_more_than_the_budget_and_its_own_key_signs_for_it() {
             receipts: datanet_types::Digest([8; 32]),
             params: 0,
             carries: None,
+            taken: Vec::new(),
         })
     };
     for (signer, expected) in [(THIEF, code::VOUCHER), (VICTIM, code::VOUCHER), (SUB_KEY, code::OK)] {

@@ -45,6 +45,7 @@ fn whoever_serves_without_a_stake_keeps_no_judge_from_its_deadline() {
             receipts: Digest([8; 32]),
             params: 0,
             carries: None,
+            taken: Vec::new(),
         };
         signed(STUFFER, &TxBody { tip: TIP, gas_limit: 400_000, ..body(Action::SettleEpoch(action), expiry, nonce) })
     };

@@ -71,6 +71,7 @@ impl Trading {
             receipts: Digest([8; 32]),
             params: 0,
             carries: None,
+            taken: Vec::new(),
         };
         self.done(seller, Action::SettleEpoch(settle));
         let proof = prove(&[leaf], 0).unwrap().unwrap();

@@ -117,6 +117,7 @@ fn create_datanet() -> Action {
         holdout: BlobHash([9; 32]),
         holdout_size: 100,
         min_bond: 1_000_000,
+        token_price: 0,
     })
 }
 
@@ -215,6 +216,7 @@ fn settle(channel: ChannelId, epoch: u64) -> Action {
         receipts: Digest([78; 32]),
         params: 0,
         carries: None,
+        taken: Vec::new(),
     })
 }
 

@@ -236,6 +236,7 @@ impl Crowd {
             receipts: Digest([8; 32]),
             params: versions::number(&reader).unwrap(),
             carries: None,
+            taken: Vec::new(),
         }))
     }
 }
@@ -285,6 +286,7 @@ fn beginnings(height: u64) -> Vec<(u8, Action)> {
         holdout: BlobHash([9; 32]),
         holdout_size: 100,
         min_bond: 1_000_000,
+        token_price: 0,
     };
     vec![(3, Action::CreateDatanet(datanet))]
 }

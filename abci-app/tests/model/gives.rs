@@ -37,6 +37,7 @@ impl World {
             holdout: BlobHash([9; 32]),
             holdout_size: 100,
             min_bond: step.part(DNT),
+            token_price: 0,
         };
         Some((step.person(), Action::CreateDatanet(datanet)))
     }

@@ -158,6 +158,7 @@ impl Model {
             created_height: self.height,
             deposit: 0,
             rotations: 0,
+            token_price: action.token_price,
         };
         let short = 5u32.saturating_sub(action.name.len() as u32);
         let deposit = (rules.datanet_deposit << short) + self.price_of(&record);

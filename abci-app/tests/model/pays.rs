@@ -134,6 +134,7 @@ impl World {
             receipts: receipts_root,
             params,
             carries: (!step.who.is_multiple_of(4)).then_some(carried),
+            taken: Vec::new(),
         };
         (settle.receipts != Digest::ZERO).then_some((who, Action::SettleEpoch(settle)))
     }

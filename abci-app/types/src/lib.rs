@@ -53,6 +53,7 @@ pub mod netting;
 pub mod paged_tree;
 pub mod ppm;
 pub mod quote;
+pub mod rate;
 pub mod receipt;
 pub mod record;
 pub mod release;

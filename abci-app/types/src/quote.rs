@@ -1,6 +1,7 @@
 //! What a serving node signs before it is paid: what an answer costs, at most, for how long, and of what.
 
 use crate::key::{BadSignature, NodeKey, Signature, SigningKey, sign_bytes};
+use crate::rate::Rate;
 use crate::{Amount, Digest};
 
 /// A serving node's word on a price: whoever asks with it before it expires pays no more. It is no payment and no promise to pay, so that
@@ -30,13 +31,18 @@ pub struct SignedQuote {
     /// The node key's signature over [`SignedQuote::sign_bytes`].
     #[prost(message, required, tag = "7")]
     pub signature: Signature,
+    /// The prices of written text that `price` is the most by; none if that is the price.
+    #[prost(message, optional, tag = "8")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
 }
 
 impl SignedQuote {
     /// What the node signs: everything but the signature, for one chain.
     pub fn sign_bytes(&self, chain_id: &str) -> [u8; 32] {
         let payload: &[u8] = self.payload.as_ref().map_or(&[], |payload| &payload.0);
-        let parts: [&[u8]; 7] = [
+        let rate = self.rate.map_or_else(Vec::new, |rate| rate.to_bytes());
+        let parts: [&[u8]; 8] = [
             chain_id.as_bytes(),
             &self.node.0,
             self.kind.as_bytes(),
@@ -44,8 +50,9 @@ impl SignedQuote {
             &self.price.to_le_bytes(),
             payload,
             &self.expires_at.to_le_bytes(),
+            &rate,
         ];
-        sign_bytes("datanet/quote/v1", &parts)
+        sign_bytes("datanet/quote/v2", &parts)
     }
 
     /// The same, signed by `key`, whose node it names from then on.
@@ -93,6 +100,7 @@ mod tests {
             SignedQuote { payload: None, ..quote.clone() },
             SignedQuote { payload: Some(Digest([4; 32])), ..quote.clone() },
             SignedQuote { expires_at: 10, ..quote.clone() },
+            SignedQuote { rate: Some(Rate::default()), ..quote.clone() },
         ] {
             assert!(changed.verify("c").is_err(), "{changed:?}");
         }

@@ -12,6 +12,7 @@ use crate::codec::{CodecError, decode_canonical};
 use crate::epoch::FeeSplit;
 use crate::key::{BadSignature, Signature, SigningKey};
 use crate::ppm::Ppm;
+use crate::rate::Usage;
 use crate::{Address, ChannelId, ContributionId, DatanetId, Digest, ModelId, NodeKey, ReceiptId};
 
 pub use head::ReceiptHead;
@@ -294,6 +295,10 @@ pub struct Receipt {
     #[prost(uint64, tag = "17")]
     #[serde(default)]
     pub params: u64,
+    /// Of text that was paid for: the tokens written, and the prices that give the fee.
+    #[prost(message, optional, tag = "18")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
     /// Method composed: the agent that sold it, and what it is made of.
     #[prost(message, optional, tag = "30")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -357,6 +362,9 @@ pub enum ReceiptError {
     /// The tokens of a completion are not as many as it says.
     #[error("the receipt's answer has other tokens than it counts")]
     Tokens,
+    /// The fee is not that of the tokens beside it.
+    #[error("the receipt's fee is not that of the tokens that were written, at the prices that it names")]
+    Usage,
     /// Not what a receipt of an agent's answer may be.
     #[error("the receipt of an agent's answer {0}")]
     Sale(&'static str),
@@ -403,7 +411,7 @@ impl AnswerRecord {
     ///
     /// # Errors
     /// When the bytes are not a canonical record of at most [`MAX_ANSWER_RECORD_BYTES`] and of this chain, or its
-    /// signature, hashes, weights, split or list of what was left out do not hold; [`ReceiptError::Method`] when this
+    /// signature, hashes, weights, split, usage or list of what was left out do not hold; [`ReceiptError::Method`] when this
     /// version does not know its method.
     pub fn verify(bytes: &[u8], chain_id: &str) -> Result<Self, ReceiptError> {
         let record: Self = decode_canonical(bytes, MAX_ANSWER_RECORD_BYTES)?;
@@ -423,6 +431,7 @@ impl AnswerRecord {
         sale::check(receipt)?;
         check_basis(receipt, &record.output)?;
         check_tokens(&record)?;
+        check_usage(&record)?;
         let split: u128 = receipt.split.parts().iter().map(|part| u128::from(*part)).sum();
         if split != u128::from(receipt.fee) {
             return Err(ReceiptError::Split);
@@ -450,6 +459,14 @@ fn check_tokens(record: &AnswerRecord) -> Result<(), ReceiptError> {
     };
     let good = record.output.completion.as_ref().map_or(!is_drawn, |completion| is_drawn && as_many(completion));
     if good { Ok(()) } else { Err(ReceiptError::Tokens) }
+}
+
+/// What is said to have been used is what was written, and the fee follows from it.
+fn check_usage(record: &AnswerRecord) -> Result<(), ReceiptError> {
+    let Some(usage) = &record.receipt.usage else { return Ok(()) };
+    let written = record.output.completion.as_ref().map(|completion| completion.completion_tokens);
+    let good = written == Some(usage.tokens) && usage.fee() == record.receipt.fee;
+    if good { Ok(()) } else { Err(ReceiptError::Usage) }
 }
 
 fn check_missing(receipt: &Receipt) -> Result<(), ReceiptError> {

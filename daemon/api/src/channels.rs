@@ -137,6 +137,7 @@ pub struct ClosedChannel {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewVoucher {
-    /// All base units promised with it: what was promised before, and the price of the next answer.
+    /// All base units promised with it: what was promised before, and the price of the next answer; of a text that is paid by its tokens, as
+    /// much as it may cost.
     pub cumulative: Amount,
 }

@@ -21,6 +21,9 @@ pub struct DatanetRecord {
     pub licence: String,
     /// Base units an answer costs.
     pub price: Amount,
+    /// Base units that a model made of it takes at least for a thousand tokens of text, beside `price` for the answer.
+    #[serde(default)]
+    pub token_price: Amount,
     /// Lowest combined score accepted, in basis points.
     pub accept_threshold: u32,
     /// Validators drawn for each contribution.
@@ -115,6 +118,9 @@ pub struct NewDatanet {
     /// Base units an answer costs; 1,000 if not given.
     #[serde(default = "defaults::price")]
     pub price: Amount,
+    /// Base units that a model made of it takes at least for a thousand tokens of text, beside `price` for the answer; none if not given.
+    #[serde(default)]
+    pub token_price: Amount,
     /// Lowest combined score accepted, in basis points.
     #[serde(default = "defaults::accept_threshold")]
     pub accept_threshold: u32,

@@ -94,9 +94,12 @@ pub struct ModelView {
     pub ledger: Option<RegisteredModel>,
     /// Whether something that it was trained on was revoked since.
     pub tainted: bool,
-    /// Base units that an answer costs; vectors are free. That of the dearest datanet it was trained on.
+    /// Base units that an answer costs, a text at least; vectors are free. That of the dearest datanet it was trained on.
     #[serde(default)]
     pub price: Amount,
+    /// Base units that a thousand tokens of text cost at least, beside `price`. What the node that answers takes says its quote.
+    #[serde(default)]
+    pub token_price: Amount,
 }
 
 /// All models.

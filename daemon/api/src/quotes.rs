@@ -41,8 +41,9 @@ pub struct QuoteRequest {
 /// A price.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Quoted {
-    /// To be sent as `quote` with the request: `{"node", "kind", "subject", "price", "payload", "expires_at", "signature"}`. Until it
-    /// expires, each answer costs `price` base units at most, or nothing is charged.
+    /// To be sent as `quote` with the request: `{"node", "kind", "subject", "price", "payload", "expires_at", "rate", "signature"}`. Until it
+    /// expires, each answer costs `price` base units at most, or nothing is charged. With a `rate` (`{"answer", "thousand"}`) it costs what
+    /// that makes of the tokens that are written.
     #[schema(value_type = Object)]
     pub quote: SignedQuote,
 }

@@ -5,10 +5,11 @@
 
 use datanet_api::a2a::{AgentCapabilities, AgentCard, AgentCardSignature, AgentExtension, AgentSkill};
 use datanet_ledger::component::{agents, nodes};
+use datanet_types::SigningKey;
 use datanet_types::amount::display;
-use datanet_types::{Amount, SigningKey};
 use serde_json::{Map, Value, json};
 
+use crate::billing::price::Price;
 use crate::chain::Chain;
 use crate::embedder::Embedder;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -154,8 +155,12 @@ fn skill(one: Served) -> AgentSkill {
 }
 
 /// What a stranger says of it, what it costs, and how it is asked for.
-fn described(said: &str, price: Amount, how: &str) -> String {
-    let price = if price == 0 { "nothing".to_owned() } else { display(price) };
+fn described(said: &str, price: Price, how: &str) -> String {
+    let price = match price.most {
+        0 => "nothing".to_owned(),
+        most if price.is_metered() => format!("up to {}", display(most)),
+        most => display(most),
+    };
     let said = line(said);
     let gap = if said.is_empty() { "" } else { " " };
     format!("{said}{gap}An answer costs {price}: {how}.")

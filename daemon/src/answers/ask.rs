@@ -37,7 +37,7 @@ impl Answers {
     /// the datanet cannot be answered from now ([`Code::NotIndexed`]), or the answer cannot be captured. Nothing is paid then.
     pub async fn ask(&self, datanet: &Datanet, input: AskInput, payment: Payment) -> ServiceResult<Answered> {
         caller::refuse_denied([&datanet.id.0])?;
-        let order = Order { payment, asked: asked(datanet, &input), price: datanet.price };
+        let order = Order { payment, asked: asked(datanet, &input), price: datanet.price.into() };
         let (core, datanet) = (self.clone(), datanet.clone());
         let bought = self.billing.purchase(order, async move { core.found(&datanet, input).await }).await?;
         match bought.more {

@@ -67,7 +67,7 @@ impl Answers {
         }
         let terms = terms(&self.chain.reader()?, &served.model)?;
         let input = input(ask.text);
-        let order = Order { payment: ask.payment, asked: asked(&served, &input), price: terms.price };
+        let order = Order { payment: ask.payment, asked: asked(&served, &input), price: terms.price.into() };
         let (core, of) = (self.clone(), served.clone());
         let bought = self.billing.purchase(order, async move {
             let (output, moved, tokens) = core.classified(&of, &input.text).await?;

@@ -1,13 +1,13 @@
 //! Text that a model writes, for pay: drawn, attributed, charged, token by token; and followed when a receipt is checked.
 //!
 //! A caller of a free answer that leaves frees its place in the batch: the receipt says that it asked for so many tokens, which is what
-//! another node draws again. What is paid for is written to its end.
+//! another node draws again. What is paid for is written to its end: that of the answer, or of the tokens that were paid ahead.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use datanet_inference::generate::{Apart, FinishReason, GenerateEvent, GenerateStream, TokenLogprobs};
-use datanet_types::Amount;
+use datanet_types::rate::{Rate, Usage};
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Completion, Method, Sampling};
 use datanet_types::release::Task;
 use prost::Message as _;
@@ -17,6 +17,7 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use super::Answers;
 use super::prompt::{inputs, start};
 use crate::billing::payment::Payment;
+use crate::billing::price::Price;
 use crate::billing::purchase::{Admission, Answer, Held, Order};
 use crate::billing::reservation::{Asked, Kind};
 use crate::billing::terms::{Terms, terms};
@@ -117,6 +118,8 @@ pub struct Completing {
 struct Bill {
     served: Arc<ServedModel>,
     terms: Terms,
+    /// What the text is charged by; none if it is free.
+    rate: Option<Rate>,
     input: AskInput,
 }
 
@@ -140,11 +143,13 @@ impl Answers {
         let served = self.models.served_model(&ask.model, Task::Generate)?;
         caller::refuse_denied([&served.model.id.0, &served.model.manifest.0])?;
         let terms = terms(&self.chain.reader()?, &served.model)?;
+        let rate = self.billing.rate(&terms);
         // All are paid for, and all have their place, before the first is written: else none is, and nothing is charged.
         let mut choices = Vec::new();
         for (index, input) in inputs(&served, &ask).await?.into_iter().enumerate() {
             let asked = asked(&served, &input, ask.seeded);
-            let order = Order { payment: ask.payment.numbered(index), asked, price: terms.price };
+            let price = self.billing.text_price(&terms, most_tokens(&served, &input));
+            let order = Order { payment: ask.payment.numbered(index), asked, price };
             choices.push(match self.billing.reserve(order).await? {
                 Admission::Charge(held) => Choice::Fresh(input, held),
                 Admission::Again(record) => Choice::Again(record),
@@ -153,8 +158,10 @@ impl Answers {
         let mut begun = Vec::new();
         for choice in choices {
             begun.push(match choice {
-                Choice::Fresh(input, held) => match start(&served, &input, ask.logprobs, None).await {
-                    Ok(stream) => Ok((stream, Bill { served: served.clone(), terms: terms.clone(), input }, held)),
+                Choice::Fresh(input, held) => match start_paid(&served, input, ask.logprobs, held.tokens()).await {
+                    Ok((stream, input)) => {
+                        Ok((stream, Bill { served: served.clone(), terms: terms.clone(), rate, input }, held))
+                    }
                     Err(error) => {
                         held.release().await;
                         return Err(error);
@@ -175,11 +182,12 @@ impl Answers {
     ///
     /// # Errors
     /// As [`Answers::complete`], up to the payment.
-    pub(super) async fn completion_asked(&self, ask: &CompletionAsk) -> ServiceResult<(Asked, Amount)> {
+    pub(super) async fn completion_asked(&self, ask: &CompletionAsk) -> ServiceResult<(Asked, Price)> {
         let served = self.models.served_model(&ask.model, Task::Generate)?;
-        let price = terms(&self.chain.reader()?, &served.model)?.price;
+        let terms = terms(&self.chain.reader()?, &served.model)?;
         let first = inputs(&served, ask).await?.into_iter().next();
         let input = first.ok_or_else(|| ServiceError::new(Code::NoSampling, "a completion of no answers"))?;
+        let price = self.billing.text_price(&terms, most_tokens(&served, &input));
         Ok((asked(&served, &input, ask.seeded), price))
     }
 
@@ -300,7 +308,9 @@ impl Answers {
             Method::Span => self.span_credits(&output)?,
             _ => bill.served.release.credits(&output.influence),
         };
-        let receipt = self.billing.model_receipt(&bill.served.model, &bill.terms, method, credits);
+        let mut receipt = self.billing.model_receipt(&bill.served.model, &bill.terms, method, credits);
+        receipt.usage = bill.rate.map(|rate| Usage { rate, tokens: count });
+        receipt.fee = receipt.usage.map_or(0, |usage| usage.fee());
         let answer = Answer { receipt, input: bill.input, output };
         Ok(Written { answer, served: bill.served, reason: reason.as_str(), prompt_tokens, completion_tokens: count })
     }
@@ -393,6 +403,33 @@ fn asked(served: &ServedModel, input: &AskInput, seeded: bool) -> Asked {
     }
     let question = [&[u8::from(seeded)], question.encode_to_vec().as_slice()].concat();
     Asked::of(Kind::Complete, &served.model.id.0, &question)
+}
+
+/// Tokens that the answer to `input` has at most.
+fn most_tokens(served: &ServedModel, input: &AskInput) -> u32 {
+    served.most_tokens(input.sampling.as_ref().map_or(0, |sampling| sampling.max_tokens))
+}
+
+/// Begins the answer to `input`, of no more tokens than are paid for; gives what it then is the answer to, by which another node ends at the same.
+async fn start_paid(
+    served: &Arc<ServedModel>,
+    input: AskInput,
+    logprobs: Option<u32>,
+    paid: Option<u32>,
+) -> ServiceResult<(GenerateStream, AskInput)> {
+    let wanted = input.sampling.as_ref().map_or(0, |sampling| sampling.max_tokens);
+    if let Some(paid) = paid.filter(|paid| *paid < most_tokens(served, &input)) {
+        let mut bounded = input.clone();
+        if let Some(sampling) = bounded.sampling.as_mut() {
+            sampling.max_tokens = paid;
+        }
+        match start(served, &bounded, logprobs, None).await {
+            // The prompt leaves room for fewer; whoever wants no number of them is given these.
+            Err(error) if wanted == 0 && error.code == Code::ContextTooLong => {}
+            begun => return Ok((begun?, bounded)),
+        }
+    }
+    Ok((start(served, &input, logprobs, None).await?, input))
 }
 
 fn random_number() -> ServiceResult<String> {

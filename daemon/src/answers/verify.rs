@@ -11,6 +11,7 @@ use datanet_ledger::component::contributions::Contribution;
 use datanet_ledger::component::params::versions;
 use datanet_ledger::component::{contributions, datanets, models, nodes};
 use datanet_types::amount::display;
+use datanet_types::rate::Usage;
 use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES, Method, Receipt};
 use datanet_types::release::DataSnapshot;
 use datanet_types::{BlobHash, DatanetId, ModelId, Ppm, ReceiptId};
@@ -66,7 +67,7 @@ impl Answers {
         };
         let said = "signature, hashes, weights and split are good".to_owned();
         let mut checks = vec![check("signature and sums", Ok(said))];
-        checks.extend(self.ledger_checks(&record.receipt)?);
+        checks.extend(self.ledger_checks(&record)?);
         if checks.iter().any(|check| !check.ok) {
             return Ok(conclude(checks, Ppm::ZERO));
         }
@@ -123,13 +124,13 @@ impl Answers {
         }))
     }
 
-    fn ledger_checks(&self, receipt: &Receipt) -> ServiceResult<Vec<Check>> {
-        let reader = self.chain.reader()?;
+    fn ledger_checks(&self, record: &AnswerRecord) -> ServiceResult<Vec<Check>> {
+        let (reader, receipt) = (self.chain.reader()?, &record.receipt);
         let node = match nodes::get(&reader, &receipt.node)? {
             Some(node) => Ok(format!("node {} is registered", node.name)),
             None => Err(format!("node {} is not registered", receipt.node)),
         };
-        let fee = fee_check(&reader, receipt)?;
+        let fee = fee_check(&reader, record)?;
         let shares = versions::version(&reader, receipt.params)?.map(|(version, _)| version.params.fee_shares);
         let split = match shares {
             Some(shares) if shares.split(receipt.fee) == receipt.split => {
@@ -252,7 +253,8 @@ fn revoked_since(contribution: &Contribution) -> String {
     format!("contribution {id} was revoked at height {height}, after this answer; it can't be computed again")
 }
 
-fn model_fee_check(reader: &LedgerReader, receipt: &Receipt) -> ServiceResult<Result<String, String>> {
+fn model_fee_check(reader: &LedgerReader, record: &AnswerRecord) -> ServiceResult<Result<String, String>> {
+    let receipt = &record.receipt;
     let Some(model) = models::get(reader, &receipt.model)? else {
         return Ok(Err(format!("model {} is not on the ledger", receipt.model)));
     };
@@ -260,14 +262,18 @@ fn model_fee_check(reader: &LedgerReader, receipt: &Receipt) -> ServiceResult<Re
     let datanet = terms.datanet.as_ref().map_or(DatanetId::ZERO, |datanet| datanet.id);
     Ok(if receipt.datanet != datanet {
         Err(format!("model {} is paid through datanet {datanet}, not {}", model.name, receipt.datanet))
-    } else if receipt.fee != terms.price {
-        Err(format!("{} were charged, the model's price is {}", display(receipt.fee), display(terms.price)))
+    } else if let Some(why) = terms.wrong_fee(record) {
+        Err(why)
+    } else if let Some(Usage { rate, tokens }) = receipt.usage {
+        let (fee, answer, thousand) = (display(receipt.fee), display(rate.answer), display(rate.thousand));
+        Ok(format!("{fee}: {answer} for the answer of {}, and {thousand} a thousand for {tokens} tokens", model.name))
     } else {
         Ok(format!("{}, the price of {}", display(receipt.fee), model.name))
     })
 }
 
-fn fee_check(reader: &LedgerReader, receipt: &Receipt) -> ServiceResult<Result<String, String>> {
+fn fee_check(reader: &LedgerReader, record: &AnswerRecord) -> ServiceResult<Result<String, String>> {
+    let receipt = &record.receipt;
     match receipt.method() {
         Method::Composed => {
             return Ok(match sale::of_sale(reader, receipt)? {
@@ -275,7 +281,7 @@ fn fee_check(reader: &LedgerReader, receipt: &Receipt) -> ServiceResult<Result<S
                 None => Ok(format!("{}, the agent's price", display(receipt.fee))),
             });
         }
-        Method::Influence | Method::Span => return model_fee_check(reader, receipt),
+        Method::Influence | Method::Span => return model_fee_check(reader, record),
         Method::Retrieval => {}
     }
     Ok(match datanets::get(reader, &receipt.datanet)? {

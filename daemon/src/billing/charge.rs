@@ -53,7 +53,7 @@ impl Billing {
     }
 
     /// Numbers, signs, stores and records an answer, however it was found: after this it is paid for, and only then the
-    /// caller may see the last of it. Its fee is what was promised, or nothing.
+    /// caller may see the last of it. Its fee is what was promised, less of what is counted, or nothing.
     ///
     /// # Errors
     /// When its fee is another ([`Code::OverCharge`]); when the payment will do no more, because another answer was charged first
@@ -83,9 +83,11 @@ impl Billing {
     async fn captured(&self, held: &Held, answer: Answer) -> ServiceResult<AnswerRecord> {
         let Answer { mut receipt, input, output } = answer;
         let fee = receipt.fee;
-        if !machine::may_capture(fee, held.price) {
-            let detail =
-                format!("the answer would cost {fee} base units, and {} were promised; it is not charged", held.price);
+        if !machine::may_capture(fee, &held.price) {
+            let detail = format!(
+                "the answer would cost {fee} base units, and {} were promised; it is not charged",
+                held.price.most
+            );
             return Err(ServiceError::new(Code::OverCharge, detail));
         }
         let channel = match &held.by {
@@ -111,13 +113,13 @@ impl Billing {
             None => None,
         };
         let _charging = self.charging.read().await;
-        let voucher = if fee == 0 { None } else { self.final_voucher(&held.by, fee)? };
+        let voucher = if fee == 0 { None } else { self.final_voucher(&held.by, &held.price, fee)? };
         receipt.split = held.params.params.fee_shares.split(fee);
         receipt.params = held.params.number;
         receipt.order = held.order;
         receipt.sequence = self.sequence.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         receipt.channel = voucher.as_ref().map(|(voucher, _)| voucher.channel);
-        receipt.cumulative = voucher.as_ref().map_or(0, |(voucher, _)| voucher.cumulative);
+        receipt.cumulative = voucher.as_ref().map_or(0, |(_, taken)| *taken);
         let mut charge = self.charge_of(&receipt, &output, voucher, held)?;
         let sequence = receipt.sequence;
         let record = AnswerRecord::sign(receipt, input, output, self.identity.secret());
@@ -153,10 +155,10 @@ impl Billing {
         let lines = owed::lines(&reader, receipt)?;
         let payer = held.by.payer().filter(|_| receipt.channel.is_some());
         let spends = if voucher.is_some() { spends(&held.by) } else { Vec::new() };
-        let (voucher, expected) = voucher.map_or((None, 0), |(voucher, expected)| (Some(voucher), expected));
+        let (voucher, taken) = voucher.map_or((None, 0), |(voucher, taken)| (Some(voucher), taken));
         let totals = owed::totals(receipt, &lines);
         let nets = Nets::of(receipt, &output.influence);
-        Ok(Charge { payer, voucher, expected, spends, totals, lines, nets, settled: None, params: receipt.params })
+        Ok(Charge { payer, voucher, taken, spends, totals, lines, nets, settled: None, params: receipt.params })
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use datanet_types::{Address, Amount, ChannelId, ReceiptId};
 
 use super::payment::Payment;
+use super::price::Price;
 use super::reservation::Asked;
 use crate::caller;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -22,8 +23,8 @@ pub struct Exchange {
 /// What is known once the request is answered.
 #[derive(Debug, Clone, Default)]
 pub struct Told {
-    /// What was asked, and its price in base units.
-    pub order: Option<(Asked, Amount)>,
+    /// What was asked, and its price.
+    pub order: Option<(Asked, Price)>,
     /// Who pays: his signature was good.
     pub payer: Option<Address>,
     /// The channel that he pays by.
@@ -53,7 +54,7 @@ impl Exchange {
 ///
 /// # Errors
 /// When another answer was asked for before, and the payment is the request's own ([`Code::BadParameter`]).
-pub(super) fn ordered(asked: &Asked, price: Amount) -> ServiceResult<()> {
+pub(super) fn ordered(asked: &Asked, price: Price) -> ServiceResult<()> {
     let Some(exchange) = caller::exchange() else { return Ok(()) };
     let other = exchange.told().order.is_some_and(|(before, _)| before != *asked);
     if other && exchange.presented.is_some() {

@@ -82,8 +82,8 @@ fn of_model<S: StateRead>(state: &S, record: &AnswerRecord) -> ServiceResult<Opt
     if receipt.datanet != datanet {
         return Ok(Some(format!("model {} is paid through datanet {datanet}", model.name)));
     }
-    if receipt.fee != terms.price {
-        return Ok(Some(other_price(receipt.fee, terms.price)));
+    if let Some(why) = terms.wrong_fee(record) {
+        return Ok(Some(why));
     }
     // Whoever has harmed is named as well: debts are of those behind the model.
     let moved = record.output.influence.iter().map(|one| &one.contribution);

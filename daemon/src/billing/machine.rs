@@ -10,6 +10,7 @@
 
 use datanet_types::{Amount, Digest, ReceiptId};
 
+use super::price::Price;
 use crate::db::payments::{Change, Lapse, Standing};
 
 /// Seconds for which a payment stays held for its question after the node has died over it. Part of the answer may have been seen, so
@@ -56,9 +57,10 @@ pub fn let_go(standing: Option<&Standing>, question: &Digest) -> Change {
     }
 }
 
-/// Whether an answer may be captured for `fee`, of which at most `price` was promised: never more, and whoever found nothing takes nothing.
-pub fn may_capture(fee: Amount, price: Amount) -> bool {
-    fee == 0 || fee == price
+/// Whether an answer may be captured for `fee`, of which at most `price` was promised: never more, less only of what is counted, and whoever found
+/// nothing takes nothing.
+pub fn may_capture(fee: Amount, price: &Price) -> bool {
+    fee == 0 || fee == price.most || (price.is_metered() && fee < price.most)
 }
 
 #[cfg(test)]
@@ -105,8 +107,11 @@ mod tests {
 
     #[test]
     fn no_more_is_captured_than_was_promised() {
-        assert!(may_capture(0, 5) && may_capture(5, 5) && may_capture(0, 0));
-        assert!(!may_capture(6, 5) && !may_capture(4, 5) && !may_capture(1, 0));
+        let may = |fee, price: Amount| may_capture(fee, &price.into());
+        assert!(may(0, 5) && may(5, 5) && may(0, 0));
+        assert!(!may(6, 5) && !may(4, 5) && !may(1, 0));
+        let metered = Price { least: 3, most: 5, rate: Some(datanet_types::rate::Rate::default()) };
+        assert!([0, 1, 4, 5].iter().all(|fee| may_capture(*fee, &metered)) && !may_capture(6, &metered));
     }
 
     /// What may happen to a node and its clients. Clients send `question` with payment `payment`.

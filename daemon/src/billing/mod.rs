@@ -1,6 +1,7 @@
 //! What answers cost and who earns it: quote, hold, capture, prove, settle, claim.
 //!
 //! - [`purchase`]: an answer bought, from its payment to its record; [`machine`]: what a payment can do; [`quote`]: what is asked for it.
+//! - [`price`]: what an answer may cost, and [`stands`]: what a voucher must say for that.
 //! - [`transfer`]: payments that bring a transaction; [`exchange`]: payments that come beside a request.
 //! - [`payment`]: what pays, and [`reservation`]: that it pays once; `charge`: an answer numbered, signed, recorded.
 //! - [`terms`]: what an answer of a released model costs; [`owed`]: who earns what from one answer.
@@ -22,6 +23,7 @@ pub mod machine;
 pub mod owed;
 mod payees;
 pub mod payment;
+pub mod price;
 pub mod purchase;
 pub mod quote;
 pub mod repeat;
@@ -29,6 +31,7 @@ pub mod reservation;
 pub mod sale;
 pub mod settle;
 mod sources;
+pub mod stands;
 pub mod statement;
 mod statements;
 pub mod terms;
@@ -38,6 +41,7 @@ pub mod witness;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use datanet_types::rate::Rate;
 use tokio::sync::{Mutex, RwLock};
 
 use crate::blobs::BlobStore;
@@ -62,6 +66,8 @@ pub struct Billing {
     payer: Option<String>,
     /// The account that takes transfers for answers, and buys for them.
     till: Option<String>,
+    /// What it takes for text, where the ledger asks less.
+    own_rate: Rate,
     statements: Statements,
     /// What of each channel is spoken for.
     reservations: Reservations,
@@ -104,6 +110,7 @@ impl Billing {
             keyring,
             payer: None,
             till: None,
+            own_rate: Rate::default(),
             statements,
             reservations,
             promises: Promises::default(),
@@ -119,5 +126,11 @@ impl Billing {
     #[must_use]
     pub fn paid_by(self, payer: &str) -> Self {
         Self { payer: Some(payer.to_owned()).filter(|payer| !payer.is_empty()), ..self }
+    }
+
+    /// The same, with the prices that this node takes for text where the ledger asks less.
+    #[must_use]
+    pub fn at_rate(self, own_rate: Rate) -> Self {
+        Self { own_rate, ..self }
     }
 }

@@ -12,8 +12,10 @@ use datanet_types::{Amount, BlobHash, ChannelId, Digest, ReceiptId, SigningKey};
 use super::Billing;
 use super::exchange;
 use super::machine::{self, Decision};
+use super::price::Price;
 use super::purchase::{AccountHold, Admission, By, Held, VoucherHold};
 use super::reservation::Asked;
+use super::stands::Stands;
 use super::transfer::{Due, Tender};
 use crate::caller::{self, Payer};
 use crate::db::accruals::params_changed;
@@ -250,18 +252,18 @@ impl Billing {
     pub(super) async fn hold(
         &self,
         payment: Payment,
-        price: Amount,
+        price: Price,
         asked: Asked,
         late: Option<ServiceError>,
     ) -> ServiceResult<Admission> {
         let Payment { means, name, quote } = payment;
         match means {
-            Means::Nothing => Err(late.unwrap_or_else(|| self.nothing_pays(price))),
+            Means::Nothing => Err(late.unwrap_or_else(|| self.nothing_pays(price.most))),
             Means::Refused(reason) => Err(*reason),
             Means::Voucher(paid) => {
                 let (voucher, deposit) = *paid;
                 if let Some(deposit) = deposit.filter(|_| late.is_none()) {
-                    self.make_deposit(&deposit, &voucher, price).await?;
+                    self.make_deposit(&deposit, &voucher, price.least).await?;
                 }
                 self.hold_voucher((voucher, name), (price, asked), late).await
             }
@@ -305,7 +307,7 @@ impl Billing {
     async fn hold_voucher(
         &self,
         (voucher, name): (SignedVoucher, Option<String>),
-        (price, asked): (Amount, Asked),
+        (price, asked): (Price, Asked),
         late: Option<ServiceError>,
     ) -> ServiceResult<Admission> {
         let (question, payment) = (asked.payload, PaymentId::of_voucher(&voucher.channel, voucher.cumulative));
@@ -313,7 +315,7 @@ impl Billing {
         caller::count_payer(&channel.payer)?;
         exchange::signed_by(channel.payer, Some(channel.id));
         let spent = |receipt: ReceiptId| {
-            let next = self.last_amount(&voucher.channel)?.saturating_add(price);
+            let next = self.stands(&voucher.channel)?.asked(&price);
             let paid = voucher.cumulative;
             let code = if exchange::presents() { Code::WrongVoucherAmount } else { Code::VoucherSpent };
             Ok(ServiceError::new(
@@ -341,8 +343,8 @@ impl Billing {
             return Ok(known);
         }
         let channel = self.usable_channel(&voucher.channel)?;
-        self.check_amount(&channel, voucher.cumulative, price)?;
-        let (params, promise) = (self.params_of(&voucher.channel)?, self.promise(price)?);
+        let price = self.covered(&channel, voucher.cumulative, &price)?;
+        let (params, promise) = (self.params_of(&voucher.channel)?, self.promise(price.most)?);
         let step = self.db.step_payment(payment, move |standing| machine::decide(standing, &question, now()));
         match step.await? {
             Decision::Hold => failpoint::reached("held"),
@@ -375,7 +377,7 @@ impl Billing {
         &self,
         key: &AccountKey,
         names: Vec<Named>,
-        (price, asked): (Amount, Asked),
+        (price, asked): (Price, Asked),
         due: Option<Due>,
     ) -> ServiceResult<Admission> {
         let question = asked.payload;
@@ -392,12 +394,12 @@ impl Billing {
         }
         let (channel, secret) = self.channel_of(key)?;
         let left = channel.deposit.saturating_sub(self.last_amount(&channel.id)?);
-        reservations.push(self.reservations.shared(channel.id, price, left)?);
+        reservations.push(self.reservations.shared(channel.id, price.most, left)?);
         // Looked at again: its end may have come in between.
         self.usable_channel(&channel.id)?;
-        let (params, promise) = (self.params_of(&channel.id)?, self.promise(price)?);
+        let (params, promise) = (self.params_of(&channel.id)?, self.promise(price.most)?);
         let names = names.iter().map(|named| named.id).collect();
-        let spend = |spender: &Spender| spender.spend("an answer", key.address(), price, Some(channel.id));
+        let spend = |spender: &Spender| spender.spend("an answer", key.address(), price.most, Some(channel.id));
         let spending = key.spender().map(spend).transpose()?;
         let hold = AccountHold {
             channel: channel.id,
@@ -488,61 +490,76 @@ impl Billing {
         }
     }
 
-    /// The voucher to record, and the amount it must stand at. Call with the channel's lane held.
-    pub(super) fn final_voucher(&self, by: &By, price: Amount) -> ServiceResult<Option<(SignedVoucher, Amount)>> {
+    /// The voucher to record for `fee`, and what its channel has been charged with it. Call with the channel's lane held.
+    pub(super) fn final_voucher(
+        &self,
+        by: &By,
+        price: &Price,
+        fee: Amount,
+    ) -> ServiceResult<Option<(SignedVoucher, Amount)>> {
         match by {
             By::Nothing => Ok(None),
             By::Voucher(hold) => {
                 let channel = self.owing_channel(&hold.voucher.channel)?;
-                let expected = self.check_amount(&channel, hold.voucher.cumulative, price)?;
-                Ok(Some((hold.voucher.clone(), expected)))
+                self.covered(&channel, hold.voucher.cumulative, price)?;
+                let taken = self.last_amount(&channel.id)?.saturating_add(fee);
+                Ok(Some((hold.voucher.clone(), taken)))
             }
             By::Account(hold) => {
                 let channel = self.owing_channel(&hold.channel)?;
-                let next = self.last_amount(&channel.id)?.saturating_add(price);
-                let expected = self.check_amount(&channel, next, price)?;
-                let voucher = SignedVoucher::sign(self.chain.id(), channel.id, next, &hold.secret);
-                Ok(Some((voucher, expected)))
+                let last = self.last_amount(&channel.id)?;
+                let taken = last.saturating_add(fee);
+                if taken > channel.deposit {
+                    return Err(exhausted(&channel, last, fee));
+                }
+                // What was paid ahead by a voucher and not used pays first.
+                let before = self.db.voucher(&channel.id)?.filter(|voucher| voucher.cumulative >= taken);
+                let sign = || SignedVoucher::sign(self.chain.id(), channel.id, taken, &hold.secret);
+                Ok(Some((before.unwrap_or_else(sign), taken)))
             }
         }
     }
 
-    /// What has been promised on a channel so far.
+    /// What answers have taken of a channel so far.
     ///
     /// # Errors
     /// When the private store or the ledger cannot be read, or the ledger has no block yet.
     pub fn last_amount(&self, channel: &ChannelId) -> ServiceResult<Amount> {
-        let local = self.db.voucher(channel)?.map_or(0, |voucher| voucher.cumulative);
         let settled = channels::get(&self.chain.reader()?, channel)?.map_or(0, |channel| channel.charged);
-        Ok(local.max(settled))
+        Ok(self.db.taken(channel)?.max(settled))
     }
 
-    pub(super) fn check_amount(&self, channel: &Channel, cumulative: Amount, price: Amount) -> ServiceResult<Amount> {
-        let last = self.last_amount(&channel.id)?;
-        let expected = last.saturating_add(price);
-        if expected > channel.deposit {
-            return Err(ServiceError::new(
-                Code::ChannelExhausted,
-                format!(
-                    "the channel's deposit of {} does not cover {} ({} spent, {} for this answer); add to it with `datanet channel top-up {} --amount AMOUNT`, or open another",
-                    display(channel.deposit),
-                    display(expected),
-                    display(last),
-                    display(price),
-                    channel.id
-                ),
-            ));
+    /// The same, and what has been promised on it.
+    ///
+    /// # Errors
+    /// As [`Billing::last_amount`].
+    pub fn stands(&self, channel: &ChannelId) -> ServiceResult<Stands> {
+        let taken = self.last_amount(channel)?;
+        let promised = self.db.voucher(channel)?.map_or(0, |voucher| voucher.cumulative).max(taken);
+        Ok(Stands { taken, promised })
+    }
+
+    /// What of an answer's price a voucher of so much pays for.
+    pub(super) fn covered(&self, channel: &Channel, cumulative: Amount, price: &Price) -> ServiceResult<Price> {
+        let stands = self.stands(&channel.id)?;
+        if stands.least(price) > channel.deposit {
+            return Err(exhausted(channel, stands.taken, price.least));
         }
-        if cumulative != expected {
-            let how = if cumulative <= last { "goes backwards" } else { "is not for the price" };
+        let Some(paid) = stands.pays(cumulative, price) else {
+            let how = if cumulative <= stands.promised { "goes backwards" } else { "is not for the price" };
+            let (Stands { promised, .. }, asked) = (stands, stands.asked(price));
+            let (costs, most) = (if price.is_metered() { "costs up to" } else { "costs" }, price.most);
             return Err(ServiceError::new(
                 Code::WrongVoucherAmount,
                 format!(
-                    "the voucher of {cumulative} base units {how}: {last} are promised already and the answer costs {price}, so sign for {expected}"
+                    "the voucher of {cumulative} base units {how}: {promised} are promised already and the answer {costs} {most}, so sign for {asked}"
                 ),
             ));
+        };
+        if cumulative > channel.deposit {
+            return Err(exhausted(channel, stands.taken, paid.most));
         }
-        Ok(expected)
+        Ok(paid)
     }
 
     /// A channel on the ledger.
@@ -630,6 +647,20 @@ impl Billing {
             )
         })
     }
+}
+
+fn exhausted(channel: &Channel, spent: Amount, price: Amount) -> ServiceError {
+    ServiceError::new(
+        Code::ChannelExhausted,
+        format!(
+            "the channel's deposit of {} does not cover {} ({} spent, {} for this answer); add to it with `datanet channel top-up {} --amount AMOUNT`, or open another",
+            display(channel.deposit),
+            display(spent.saturating_add(price)),
+            display(spent),
+            display(price),
+            channel.id
+        ),
+    )
 }
 
 fn is_usable(channel: &Channel, now: u64, params: &Params) -> bool {

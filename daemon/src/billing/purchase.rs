@@ -10,7 +10,7 @@
 use datanet_ledger::component::params::versions::Version;
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Receipt};
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Address, Amount, ChannelId, Digest, SigningKey};
+use datanet_types::{Address, ChannelId, Digest, SigningKey};
 use tokio::runtime::Handle;
 use tokio::task::JoinError;
 
@@ -19,6 +19,7 @@ use super::cover::Promise;
 use super::exchange;
 use super::machine;
 use super::payment::Payment;
+use super::price::Price;
 use super::reservation::{Asked, Reservation};
 use super::transfer::Due;
 use crate::caller;
@@ -35,8 +36,8 @@ pub struct Order {
     pub payment: Payment,
     /// What is asked.
     pub asked: Asked,
-    /// Base units that its answer costs by the ledger.
-    pub price: Amount,
+    /// What its answer costs.
+    pub price: Price,
 }
 
 /// An answer that is to be captured.
@@ -70,7 +71,8 @@ pub enum Admission {
 /// A payment that will do. What it needs of its channel is spoken for until it is captured or released, and released it is when this is
 /// dropped.
 pub struct Held {
-    pub(super) price: Amount,
+    /// What its answer costs, of which no more than the payment pays for.
+    pub(super) price: Price,
     /// The chain's parameters that its answer is given under.
     pub(super) params: Version,
     pub(super) by: By,
@@ -93,6 +95,11 @@ impl Held {
     /// Whether the answer costs something: then it is computed to its end, whether or not the caller stays.
     pub fn is_paid(&self) -> bool {
         !matches!(self.by, By::Nothing)
+    }
+
+    /// Tokens that are paid for; none if they are not counted.
+    pub fn tokens(&self) -> Option<u32> {
+        self.price.tokens()
     }
 
     /// The answer has failed: nothing is paid, and the payment is good for any question again once this returns.
@@ -230,13 +237,17 @@ impl Billing {
         let Order { payment, asked, price } = order;
         let order = payment.order();
         exchange::ordered(&asked, price)?;
-        let late = match payment.quote.as_ref().map(|quote| self.honour(quote, &asked, price)) {
+        let late = match payment.quote.as_ref().map(|quote| self.honour(quote, &asked, &price)) {
             // What was bought in time is given again later, too.
-            Some(Err(error)) if error.code == Code::QuoteExpired && price > 0 => Some(error),
+            Some(Err(error)) if error.code == Code::QuoteExpired && price.most > 0 => Some(error),
             Some(Err(error)) => return Err(error),
             Some(Ok(())) | None => None,
         };
-        if price == 0 {
+        if price.is_metered() && payment.is_taken_last() {
+            let detail = "a transfer pays for what has one price, and this text is paid by its tokens; pay by a voucher on a channel";
+            return Err(ServiceError::new(Code::BadTransfer, detail));
+        }
+        if price.most == 0 {
             let held = Held { price, params: self.chain.params_version()?, by: By::Nothing, order };
             return Ok(Admission::Charge(Box::new(held)));
         }

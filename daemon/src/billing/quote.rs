@@ -4,6 +4,7 @@ use datanet_types::quote::SignedQuote;
 use datanet_types::{Amount, Digest, NodeKey, Signature};
 
 use super::Billing;
+use super::price::Price;
 use super::reservation::{Asked, Kind};
 use crate::db::now;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -14,12 +15,13 @@ pub const QUOTE_SECONDS: u64 = 300;
 impl Billing {
     /// This node's signed word that an answer of this `kind` by `subject` (a datanet or a model) costs no more than `price`; for one
     /// question only, if `payload` is its hash. It costs this node nothing and binds it to a price, not to answer: nothing is held for it.
-    pub fn quote(&self, kind: Kind, subject: [u8; 32], price: Amount, payload: Option<Digest>) -> SignedQuote {
+    pub fn quote(&self, kind: Kind, subject: [u8; 32], price: Price, payload: Option<Digest>) -> SignedQuote {
         let quote = SignedQuote {
             node: NodeKey::default(),
             kind: kind.as_str().to_owned(),
             subject: Digest(subject),
-            price,
+            price: price.most,
+            rate: price.rate,
             payload,
             expires_at: now().saturating_add(QUOTE_SECONDS),
             signature: Signature::default(),
@@ -29,19 +31,19 @@ impl Billing {
 
     /// Checks that `quote` is this node's word on what is `asked`. Whatever a name has come to mean since, the quoted model or datanet answers
     /// at the quoted price, or nobody is charged.
-    pub(super) fn honour(&self, quote: &SignedQuote, asked: &Asked, price: Amount) -> ServiceResult<()> {
+    pub(super) fn honour(&self, quote: &SignedQuote, asked: &Asked, price: &Price) -> ServiceResult<()> {
         self.honour_at(quote, asked, price, now())
     }
 
     /// The same at another time, in seconds since 1970.
-    pub(super) fn honour_at(&self, quote: &SignedQuote, asked: &Asked, price: Amount, now: u64) -> ServiceResult<()> {
+    pub(super) fn honour_at(&self, quote: &SignedQuote, asked: &Asked, price: &Price, now: u64) -> ServiceResult<()> {
         checked(quote, asked, price, &Here { chain: self.chain.id(), node: self.identity.node_key(), now })
     }
 
     /// Checks that `quote` is this node's word on a price, whatever for, and holds now.
     pub(super) fn own_word(&self, quote: &SignedQuote, price: Amount) -> ServiceResult<()> {
         signed_here(quote, &Here { chain: self.chain.id(), node: self.identity.node_key(), now: now() })?;
-        said(quote, price)
+        said(quote, &Price { most: price, ..Price::quoted(quote) })
     }
 }
 
@@ -76,15 +78,25 @@ fn signed_here(quote: &SignedQuote, here: &Here<'_>) -> ServiceResult<()> {
     Ok(())
 }
 
-fn said(quote: &SignedQuote, price: Amount) -> ServiceResult<()> {
-    if quote.price == price {
+fn said(quote: &SignedQuote, price: &Price) -> ServiceResult<()> {
+    let (said, most) = (quote.price, price.most);
+    if quote.rate != price.rate {
+        return refuse("the node's prices for text are others by now than the quote's; have another quote".to_owned());
+    }
+    // What is counted may cost less: of any text that was quoted for, the longest is the dearest.
+    if said == most || (price.is_metered() && said > most) {
         return Ok(());
     }
+    if price.is_metered() {
+        return refuse(format!(
+            "the quote is for up to {said} base units, and this answer may cost {most}; ask for fewer tokens, or have a quote for this one"
+        ));
+    }
     // Prices on the ledger stay as they are; were one to change, an answer at the old one could not be settled.
-    refuse(format!("the quote says {} base units and the ledger {price}; have another quote", quote.price))
+    refuse(format!("the quote says {said} base units and the ledger {most}; have another quote"))
 }
 
-fn checked(quote: &SignedQuote, asked: &Asked, price: Amount, here: &Here<'_>) -> ServiceResult<()> {
+fn checked(quote: &SignedQuote, asked: &Asked, price: &Price, here: &Here<'_>) -> ServiceResult<()> {
     signed_here(quote, here)?;
     if quote.kind != asked.kind.as_str() || quote.subject.0 != asked.whom {
         return refuse(format!(
@@ -120,11 +132,11 @@ mod tests {
         };
         let bound = SignedQuote { payload: Some(asked.payload), ..plain.clone() };
         for good in [plain.clone(), bound.clone()] {
-            checked(&good.signed("c", &key), &asked, 5, &here).unwrap();
+            checked(&good.signed("c", &key), &asked, &Price::from(5), &here).unwrap();
         }
         let good = plain.clone().signed("c", &key);
         let refused = |quote: &SignedQuote, asked: &Asked, here: &Here<'_>| {
-            let error = checked(quote, asked, 5, here).unwrap_err();
+            let error = checked(quote, asked, &Price::from(5), here).unwrap_err();
             (error.code, error.detail)
         };
         let bad = [
@@ -149,5 +161,34 @@ mod tests {
                 .1
                 .contains("another question")
         );
+    }
+
+    #[test]
+    fn a_quote_for_text_holds_for_any_length_up_to_its_own_at_its_own_prices_alone() {
+        use datanet_types::rate::Rate;
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let (rate, asked) = (Rate { answer: 100, thousand: 500 }, Asked::of(Kind::Complete, &[3; 32], b"?"));
+        let price = |tokens| Price::of_text(rate, tokens);
+        let quote = SignedQuote {
+            kind: "complete".into(),
+            subject: Digest([3; 32]),
+            price: price(64).most,
+            rate: Some(rate),
+            expires_at: 101,
+            ..Default::default()
+        };
+        let quote = quote.signed("c", &key);
+        let here = Here { chain: "c", node: key.node_key(), now: 100 };
+        for tokens in [1, 63, 64] {
+            checked(&quote, &asked, &price(tokens), &here).unwrap();
+        }
+        let refused = |quote: &SignedQuote, price: Price| checked(quote, &asked, &price, &here).unwrap_err();
+        assert!(refused(&quote, price(66)).detail.contains("fewer tokens"));
+        // The node has other prices since, dearer or cheaper: what was said is not what would be charged.
+        for changed in [Rate { thousand: 501, ..rate }, Rate { answer: 99, ..rate }] {
+            let error = refused(&quote, Price::of_text(changed, 1));
+            assert!(error.code == Code::BadQuote && error.detail.contains("others by now"), "{error}");
+        }
+        assert!(refused(&quote, Price::from(100)).detail.contains("others by now"));
     }
 }

@@ -161,6 +161,7 @@ impl Billing {
             receipts: receipts.digest,
             params: settling.params(),
             carries,
+            taken: settling.taken(),
         };
         let committed = self.chain.execute(&self.identity.own_account_key()?, Action::SettleEpoch(action)).await?;
         Ok(Settled {

@@ -17,13 +17,15 @@ use std::time::Duration;
 use datanet_ledger::component::channels::Channel;
 use datanet_types::amount::display;
 use datanet_types::quote::SignedQuote;
+use datanet_types::receipt::{AnswerRecord, MAX_ANSWER_RECORD_BYTES};
 use datanet_types::tx::VerifiedTx;
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Action, Address, Amount, PublicKey, SignedTx, TxHash};
+use datanet_types::{Action, Address, Amount, BlobHash, PublicKey, ReceiptId, SignedTx, TxHash};
 
 use super::Billing;
 use super::exchange;
 use super::payment::{Named, Payment, settle_margin};
+use super::price::Price;
 use super::purchase::Admission;
 use super::reservation::{Asked, Kind, Reservation};
 use crate::caller;
@@ -126,13 +128,13 @@ impl Billing {
         &self,
         (tender, name): (Tender, Option<String>),
         quote: Option<&SignedQuote>,
-        (price, asked): (Amount, Asked),
+        (price, asked): (Price, Asked),
         late: Option<ServiceError>,
     ) -> ServiceResult<Admission> {
         let till = self.till()?;
         let quote = quote.ok_or_else(|| bad("a transfer pays for what was quoted, and no quote came with it"))?;
         // Whatever the time is: all else that the quote says holds.
-        self.honour_at(quote, &asked, price, 0)?;
+        self.honour_at(quote, &asked, &price, 0)?;
         self.check_transfer(&tender, &till, quote)?;
         let payer = tender.payer();
         let mut names = vec![Named { id: tender.payment(), called: "transfer" }];
@@ -330,11 +332,13 @@ impl Billing {
     /// # Errors
     /// Why it would not do.
     pub async fn would_pay(&self, payment: &Payment, price: Amount) -> ServiceResult<Address> {
+        let mut asked = Price::from(price);
         if let Some(quote) = payment.quoted_at() {
             self.own_word(quote, price)?;
+            asked = Price::quoted(quote);
         }
         if let Some((voucher, tender)) = payment.deposit() {
-            self.check_deposit(tender, voucher, price)?;
+            self.check_deposit(tender, voucher, asked.least)?;
             if self.chain.tx_status(&tender.hash())?.is_none() {
                 self.check_lasts(tender)?;
                 self.check_will_land(tender).await?;
@@ -346,7 +350,7 @@ impl Billing {
             let channel = self.voucher_channel(voucher)?;
             caller::count_payer(&channel.payer)?;
             let channel = self.usable_channel(&channel.id)?;
-            self.check_amount(&channel, voucher.cumulative, price)?;
+            self.covered(&channel, voucher.cumulative, &asked)?;
             return Ok(channel.payer);
         }
         if let Some(tender) = payment.transfer() {
@@ -357,6 +361,16 @@ impl Billing {
             return Ok(tender.payer());
         }
         Err(ServiceError::new(Code::PaymentRequired, "nothing pays"))
+    }
+
+    /// What a receipt of this node took.
+    ///
+    /// # Errors
+    /// When it is not here, or the blob store fails.
+    pub async fn fee_of(&self, receipt: &ReceiptId) -> ServiceResult<Amount> {
+        let bytes = self.blobs.read(&BlobHash(receipt.0), MAX_ANSWER_RECORD_BYTES as u64).await?;
+        let record = AnswerRecord::verify(&bytes, self.chain.id());
+        Ok(record.map_err(|error| ServiceError::caused(Code::BadReceipt, error))?.receipt.fee)
     }
 
     /// The answer that a payment has bought, if it has bought one.
@@ -384,7 +398,7 @@ impl Billing {
 #[derive(Debug, Clone, Copy)]
 pub struct Sold {
     /// Its receipt.
-    pub receipt: datanet_types::ReceiptId,
+    pub receipt: ReceiptId,
     /// Who paid.
     pub payer: Address,
 }

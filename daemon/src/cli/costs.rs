@@ -103,6 +103,7 @@ fn deposit(status: &Value, new: &Value) -> Result<u64> {
         schema: serde_json::from_value(new["schema"].clone())?,
         licence: text("licence"),
         price: number("price"),
+        token_price: number("token_price"),
         accept_threshold: few("accept_threshold"),
         committee_size: few("committee_size"),
         storage_quorum: few("storage_quorum"),

@@ -163,6 +163,7 @@ pub(super) async fn datanet(client: &Client, command: DatanetCommand, output: Ou
                     say!("next_holdout {} from {}", text(&next["holdout"]), text(&next["from"]));
                 }
                 say!("price {}\nmin_bond {}", money(&datanet["price"]), money(&datanet["min_bond"]));
+                say!("token_price {} a thousand", money(&datanet["token_price"]));
                 say!("deposit {}", money(&datanet["deposit"]));
                 say!("schema");
                 table(
@@ -269,8 +270,8 @@ fn new_datanet(args: CreateDatanetArgs, quorums: &Quorums) -> Result<(Value, Vec
     let description = args.description.or_else(|| from.as_ref().and_then(FromFolder::description)).unwrap_or_default();
     let new = json!({
         "name": args.name, "description": description, "schema": schema, "licence": licence,
-        "price": args.price, "accept_threshold": args.accept_threshold, "committee_size": quorums.committee_size,
-        "storage_quorum": quorums.storage_quorum, "min_bond": args.min_bond, "account": args.account,
+        "price": args.price, "token_price": args.token_price, "accept_threshold": args.accept_threshold,
+        "committee_size": quorums.committee_size, "storage_quorum": quorums.storage_quorum, "min_bond": args.min_bond, "account": args.account,
         "holdout": holdout,
     });
     Ok((new, from.map(|from| from.said).unwrap_or_default()))

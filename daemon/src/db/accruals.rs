@@ -19,9 +19,11 @@ use crate::error::{Code, ServiceError, ServiceResult};
 
 /// Channel to its latest voucher.
 const VOUCHERS: table::Table = redb::TableDefinition::new("vouchers");
+/// Channel to the base units that answers have taken of it, where that is known: else all that its latest voucher promises.
+const TAKEN: table::Table = redb::TableDefinition::new("channel_taken");
 /// Channel, then [`EarningKey`], to what has accrued on it.
 const LINES: table::Table = redb::TableDefinition::new("channel_accruals");
-/// Channel, then the voucher's amount after the answer (big-endian, so that they are in order), to the receipt that it paid for.
+/// Channel, then what was taken of it after the answer (big-endian, so that they are in order), to the answer's receipt.
 const RECEIPTS: table::Table = redb::TableDefinition::new("channel_receipts");
 /// Channel to the version of the chain's parameters that what has accrued on it was given under: an epoch is of one.
 const VERSIONS: table::Table = redb::TableDefinition::new("channel_params");
@@ -90,8 +92,8 @@ pub struct Charge {
     pub payer: Option<Address>,
     /// The voucher that pays, unless the answer was free.
     pub voucher: Option<SignedVoucher>,
-    /// What it must add up to: the last voucher's amount and the fee.
-    pub expected: Amount,
+    /// What is taken of the channel with it: what was before, and the fee.
+    pub taken: Amount,
     /// The payment that is spent with it, by each of its names by which the answer can be had again.
     pub spends: Vec<Spending>,
     /// Fee and split of this one answer.
@@ -124,8 +126,15 @@ pub struct Share {
     pub params: u64,
 }
 
+impl Share {
+    /// Up to which amount its channel is charged: what the last of its answers came to.
+    pub fn taken(&self) -> Amount {
+        self.receipts.last().map_or(self.voucher.cumulative, |receipt| receipt.cumulative)
+    }
+}
+
 pub(super) fn create(tx: &WriteTransaction) -> ServiceResult<()> {
-    [VOUCHERS, LINES, RECEIPTS, VERSIONS, NETS, TOTALS, META]
+    [VOUCHERS, TAKEN, LINES, RECEIPTS, VERSIONS, NETS, TOTALS, META]
         .into_iter()
         .try_for_each(|name| table::create(tx, name))?;
     put_unsettled(tx)
@@ -144,6 +153,17 @@ impl LocalStore {
     /// When the private store cannot be read.
     pub fn voucher(&self, channel: &ChannelId) -> ServiceResult<Option<SignedVoucher>> {
         self.read(|tx| table::get(tx, VOUCHERS, &channel.0))
+    }
+
+    /// Base units that answers have taken of `channel`.
+    ///
+    /// # Errors
+    /// When the private store cannot be read.
+    pub fn taken(&self, channel: &ChannelId) -> ServiceResult<Amount> {
+        match self.read(|tx| table::get(tx, TAKEN, &channel.0))? {
+            Some(taken) => Ok(taken),
+            None => Ok(self.voucher(channel)?.map_or(0, |voucher| voucher.cumulative)),
+        }
     }
 
     /// The highest number of a receipt so far; 0 if there is none.
@@ -314,18 +334,21 @@ fn put_version(tx: &WriteTransaction, channel: &ChannelId, params: u64) -> Servi
     }
 }
 
+/// A voucher promises more than the one before, or is that one, and covers what is taken with it, which only grows.
 fn put_voucher(tx: &WriteTransaction, voucher: &SignedVoucher, charge: &Charge) -> ServiceResult<()> {
     let last: Option<SignedVoucher> = table::get_in(tx, VOUCHERS, &voucher.channel.0)?;
-    let last = last.map_or(0, |voucher| voucher.cumulative);
-    let follows = voucher.cumulative > last && voucher.cumulative == charge.expected;
-    if !follows {
+    let promised = last.as_ref().map_or(0, |voucher| voucher.cumulative);
+    let before = table::get_in(tx, TAKEN, &voucher.channel.0)?.unwrap_or(promised);
+    let newer = voucher.cumulative > promised || last.as_ref() == Some(voucher);
+    if !newer || charge.taken <= before || charge.taken > voucher.cumulative {
         return Err(ServiceError::new(
             Code::StaleVoucher,
             format!(
-                "another answer was charged first: the channel stands at {last}; sign a voucher for {last} plus the price"
+                "another answer was charged first: {before} of the channel are taken and {promised} promised; sign a voucher for {promised} plus the price"
             ),
         ));
     }
+    table::put(tx, TAKEN, &voucher.channel.0, &charge.taken)?;
     table::put(tx, VOUCHERS, &voucher.channel.0, voucher)
 }
 
@@ -366,7 +389,7 @@ pub(super) mod tests {
         Charge {
             payer: Some(Address([1; 20])),
             voucher: Some(voucher),
-            expected: cumulative,
+            taken: cumulative,
             spends: Vec::new(),
             totals: EpochTotals { answers: 1, fees: fee, split, unearned: split.claimable() - split.contributors },
             lines: vec![(key, Earning { amount: split.contributors, answers: 1, weight: Ppm::ONE, net: 0 })],
@@ -396,6 +419,32 @@ pub(super) mod tests {
         assert_eq!((taken.len(), taken[0].totals.fees, taken[0].lines[0].1.amount), (1, 100, 60));
         assert_eq!(taken[0].receipts, [charge(1, 100, 100).settled.unwrap()]);
         assert_eq!(store.accruing().unwrap(), []);
+    }
+
+    #[test]
+    fn what_was_promised_ahead_and_not_used_pays_for_the_next_answer_and_no_more_is_charged_than_was_used() {
+        let (_dir, store) = store();
+        // 100 were promised, and 40 used.
+        let part = |promised: u64, taken: u64, fee| {
+            let mut part = Charge { taken, ..charge(1, promised, fee) };
+            part.settled.as_mut().unwrap().cumulative = taken;
+            part
+        };
+        let channel = charge(1, 0, 0).voucher.unwrap().channel;
+        record(&store, &part(100, 40, 40)).unwrap();
+        assert_eq!(store.taken(&channel).unwrap(), 40);
+        for (stale, why) in [
+            (part(100, 40, 0), "nothing is taken with it"),
+            (part(90, 60, 20), "an older voucher"),
+            (part(110, 111, 71), "more than it promises"),
+        ] {
+            assert_eq!(record(&store, &stale).unwrap_err().code, Code::StaleVoucher, "{why}");
+        }
+        record(&store, &part(100, 60, 20)).unwrap();
+        record(&store, &part(130, 70, 10)).unwrap();
+        let taken = store.write(|tx| take(tx, 10, Amount::MAX)).unwrap();
+        assert_eq!((taken[0].taken(), taken[0].voucher.cumulative, taken[0].totals.fees), (70, 130, 70));
+        assert_eq!(store.taken(&channel).unwrap(), 70, "settled or not");
     }
 
     #[test]
@@ -450,7 +499,7 @@ pub(super) mod tests {
         let free = Charge {
             payer: None,
             voucher: None,
-            expected: 0,
+            taken: 0,
             spends: Vec::new(),
             totals: EpochTotals::default(),
             lines: vec![],

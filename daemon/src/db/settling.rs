@@ -66,6 +66,12 @@ impl Settling {
     pub fn vouchers(&self) -> Vec<SignedVoucher> {
         self.shares.iter().map(|share| share.voucher.clone()).collect()
     }
+
+    /// Up to which amount each of their channels is charged; nothing where that is all that they promise.
+    pub fn taken(&self) -> Vec<Amount> {
+        let all = self.shares.iter().all(|share| share.taken() == share.voucher.cumulative);
+        if all { Vec::new() } else { self.shares.iter().map(Share::taken).collect() }
+    }
 }
 
 impl LocalStore {
@@ -140,7 +146,7 @@ pub(super) fn frozen(tx: &WriteTransaction) -> ServiceResult<Option<Settling>> {
 fn payable(shares: Vec<Share>, charged: &BTreeMap<ChannelId, Amount>) -> Vec<Share> {
     let can_pay = |share: &Share| {
         let voucher = &share.voucher;
-        let adds = charged.get(&voucher.channel).and_then(|charged| voucher.cumulative.checked_sub(*charged));
+        let adds = charged.get(&voucher.channel).and_then(|charged| share.taken().checked_sub(*charged));
         let good = adds == Some(share.totals.fees);
         if !good {
             let (channel, fees) = (voucher.channel, share.totals.fees);

@@ -42,8 +42,9 @@ pub(super) async fn list(
         }
         None => channels::of_node(&reader, &identity.node_key(), None, usize::MAX)?,
     };
-    let view =
-        |channel: Channel| Ok(ChannelView { promised: billing.last_amount(&channel.id)?, channel: recorded(channel) });
+    let view = |channel: Channel| {
+        Ok(ChannelView { promised: billing.stands(&channel.id)?.promised, channel: recorded(channel) })
+    };
     let views: ServiceResult<Vec<_>> = found.into_iter().map(view).collect();
     Ok(Json(Channels { channels: views? }))
 }

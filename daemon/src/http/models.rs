@@ -113,6 +113,7 @@ fn own(chain: &Chain, models: &Models, embedder: &Embedder) -> ServiceResult<Opt
         max_tokens: Some(info.max_tokens),
         tainted: ledger.as_ref().is_some_and(|model| model.tainted),
         price: 0,
+        token_price: 0,
         ledger: ledger.map(Into::into),
     }))
 }
@@ -141,6 +142,7 @@ impl Here {
         let record = &model.record;
         let leading = self.names.iter().filter(|named| named.model == record.id).map(|named| named.name.clone());
         let names: Vec<String> = leading.collect();
+        let terms = terms(reader, record)?;
         Ok(ModelView {
             id: names.first().cloned().unwrap_or_else(|| record.id.to_hex()),
             object: "model".to_owned(),
@@ -154,7 +156,8 @@ impl Here {
             dimensions: None,
             max_tokens: None,
             tainted: model.tainted,
-            price: terms(reader, record)?.price,
+            price: terms.price,
+            token_price: terms.token_price,
             ledger: Some(model.into()),
         })
     }

@@ -34,7 +34,7 @@ pub(super) async fn quote(
             return Err(ServiceError::new(Code::WhatToAsk, ONE));
         }
         let price = sales.terms(&id)?.price;
-        return Ok(Json(Quoted { quote: billing.quote(Kind::Agent, id.0, price, None) }));
+        return Ok(Json(Quoted { quote: billing.quote(Kind::Agent, id.0, price.into(), None) }));
     }
     let priced = match (of_datanet, model, ask, classify, completion, chat) {
         (Some(name), None, None, None, None, None) => Priced::Datanet(datanet(&name)?),

@@ -27,6 +27,8 @@ pub struct DatanetProposal {
     pub licence: String,
     /// Base units an answer costs.
     pub price: Amount,
+    /// Base units that a model made of it takes at least for a thousand tokens of text, beside that.
+    pub token_price: Amount,
     /// Lowest score that is accepted, in basis points.
     pub accept_threshold: u32,
     /// Validators drawn for each contribution.
@@ -96,6 +98,7 @@ impl Intake {
             holdout,
             holdout_size,
             min_bond: new.min_bond,
+            token_price: new.token_price,
         };
         match self.chain.execute(key, Action::CreateDatanet(action)).await {
             Ok(committed) => {

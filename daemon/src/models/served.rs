@@ -133,6 +133,17 @@ impl ServedModel {
         }
     }
 
+    /// Tokens that a text of it has at most where so many are wanted; 0 wants no number. 0 where it writes none.
+    pub fn most_tokens(&self, wanted: u32) -> u32 {
+        match &self.engine {
+            Engine::Decoder(handle, _) => {
+                let most = handle.most_tokens((wanted > 0).then_some(wanted as usize));
+                u32::try_from(most).unwrap_or(u32::MAX)
+            }
+            Engine::Encoder(..) => 0,
+        }
+    }
+
     /// What executes it now, and why if that is not what was asked for.
     pub fn provider(&self) -> Provider {
         match &self.engine {

@@ -7,6 +7,7 @@ use anyhow::Result;
 use datanet_config::{Home, NodeConfig, Role};
 use datanet_inference::runtime::Runtime;
 use datanet_p2p::NetworkHandle;
+use datanet_types::rate::Rate;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -71,7 +72,8 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
     let intake = Intake::new(chain.clone(), blobs.clone(), db.clone(), announcer, node, config.api.max_upload_bytes);
     let billing = Billing::new(chain.clone(), blobs.clone(), db.clone(), identity.clone(), keyring.clone())?
         .paid_by(&config.api.payer)
-        .with_till(&config.public.till);
+        .with_till(&config.public.till)
+        .at_rate(Rate { answer: config.serving.text_price, thousand: config.serving.token_price });
     let settings = ModelsSettings {
         folder: init::models_folder(&home, &config.models),
         released: home.released(),

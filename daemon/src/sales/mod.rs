@@ -145,7 +145,7 @@ impl Sales {
         let of = OrderOf { chain_id: self.chain.id(), node: &node, agent: id, input: &digest, nonce: &nonce };
         let sold = Sold { agent: *id, price: terms.price, order: of.digest(), input, nonce };
         let (sales, teller) = (self.clone(), Teller::default());
-        let order = Order { payment, asked, price: terms.price };
+        let order = Order { payment, asked, price: terms.price.into() };
         let serve = {
             let (sales, teller) = (self.clone(), teller.clone());
             async move { sales.served(sold, &teller).await }

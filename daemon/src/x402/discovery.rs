@@ -1,10 +1,10 @@
 //! What is sold here, for clients that look before they ask. Whatever costs nothing is not in it.
 
 use datanet_api::x402::{Discovered, Discovery, DiscoveryParams, EXACT, Pagination, VERSION};
-use datanet_types::Amount;
 use serde_json::{Value, json};
 
 use super::{Served, What, X402};
+use crate::billing::price::Price;
 use crate::db::now;
 use crate::error::ServiceResult;
 
@@ -26,7 +26,7 @@ struct Sold {
     path: String,
     description: String,
     body: Value,
-    price: Amount,
+    price: Price,
 }
 
 impl X402 {
@@ -44,7 +44,7 @@ impl X402 {
         let all = if shown { all } else { Vec::new() };
         let total = all.len();
         for sold in all.into_iter().skip(offset).take(limit) {
-            let mut accepts = self.accepts(sold.price, None, None);
+            let mut accepts = self.accepts(&sold.price, None, None);
             accepts.retain(|way| offered(&params.scheme, &way.scheme) && (sold.by_transfer || way.scheme != EXACT));
             let (url, mime) = (self.address(host, &sold.path), "application/json");
             let resource = match style {
@@ -65,7 +65,7 @@ impl X402 {
     }
 
     fn all_sold(&self) -> ServiceResult<Vec<Sold>> {
-        let served = self.served(usize::MAX)?.into_iter().filter(|one| one.price > 0);
+        let served = self.served(usize::MAX)?.into_iter().filter(|one| one.price.most > 0);
         Ok(served.map(Sold::from).collect())
     }
 }

@@ -78,7 +78,9 @@ impl X402 {
         };
         if let Some(sold) = bought {
             let transfer = read.transaction.filter(|_| read.scheme == EXACT);
-            let taken = Taken { receipt: sold.receipt, fee: price, payer: sold.payer, transfer };
+            // What is counted may have cost less than its price.
+            let fee = if price > 0 { self.billing.fee_of(&sold.receipt).await? } else { 0 };
+            let taken = Taken { receipt: sold.receipt, fee, payer: sold.payer, transfer };
             return Ok(self.success(&taken, None));
         }
         if let (Some(deposited), Some(transaction)) = (self.billing.deposit(&read.payment).await?, read.transaction) {

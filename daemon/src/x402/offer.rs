@@ -5,13 +5,14 @@ use datanet_api::x402::{
     BATCH_SETTLEMENT, EXACT, OFFER_RECEIPT, PAYMENT_IDENTIFIER, PaymentRequired, Requirements, Resource, VERSION,
 };
 use datanet_ledger::component::channels;
+use datanet_types::ChannelId;
 use datanet_types::quote::SignedQuote;
-use datanet_types::{Amount, ChannelId};
 use serde_json::{Value, json};
 
 use super::network::ASSET;
 use super::{X402, encoded};
 use crate::billing::exchange::Told;
+use crate::billing::price::Price;
 use crate::billing::quote::QUOTE_SECONDS;
 use crate::billing::reservation::Asked;
 use crate::billing::transfer::{nonce_of, pays_for};
@@ -31,7 +32,7 @@ impl X402 {
     pub(super) fn required(&self, url: &str, told: &Told, why: Option<&str>) -> Option<HeaderValue> {
         let (asked, price) = told.order?;
         let quote = self.billing.quote(asked.kind, asked.whom, price, Some(asked.payload));
-        let accepts = self.accepts(price, Some(&quote), told.channel.as_ref());
+        let accepts = self.accepts(&price, Some(&quote), told.channel.as_ref());
         let offers = self.offers(url, &accepts, quote.expires_at);
         let resource = Resource {
             url: url.to_owned(),
@@ -46,17 +47,18 @@ impl X402 {
         encoded(&PaymentRequired { x402_version: VERSION, error, resource, accepts, extensions })
     }
 
-    /// The ways to pay `price`: for the answer that was quoted, or for whatever costs so much.
+    /// The ways to pay `price`: for the answer that was quoted, or for whatever costs so much. What is counted may come to less than it, which a
+    /// channel can be charged, and a transfer cannot.
     pub(super) fn accepts(
         &self,
-        price: Amount,
+        price: &Price,
         quote: Option<&SignedQuote>,
         channel: Option<&ChannelId>,
     ) -> Vec<Requirements> {
         let way = |scheme: &str, pay_to: String, extra: Value| Requirements {
             scheme: scheme.to_owned(),
             network: self.network.clone(),
-            amount: price.to_string(),
+            amount: price.most.to_string(),
             asset: ASSET.to_owned(),
             pay_to,
             max_timeout_seconds: QUOTE_SECONDS,
@@ -69,12 +71,13 @@ impl X402 {
             // As text: it may be more than JavaScript's numbers hold.
             exact["nonce"] = json!(nonce_of(quote, self.chain.id()).to_string());
         }
-        if let Some(state) = channel.and_then(|channel| self.channel_state(channel)) {
+        if let Some(state) = channel.and_then(|channel| self.channel_state(channel, Some(price))) {
             voucher["channelState"] = state;
         }
         let mut ways = vec![way(BATCH_SETTLEMENT, self.identity.node_key().to_string(), voucher)];
         if quote.is_none_or(|quote| pays_for(&quote.kind)) {
-            ways.extend(self.billing.till_for(price).map(|till| way(EXACT, till.to_string(), exact)));
+            let till = self.billing.till_for(price.most).filter(|_| !price.is_metered());
+            ways.extend(till.map(|till| way(EXACT, till.to_string(), exact)));
         }
         ways
     }
@@ -92,13 +95,15 @@ impl X402 {
         terms
     }
 
-    /// How a channel stands, for whoever has signed on it.
-    pub(super) fn channel_state(&self, id: &ChannelId) -> Option<Value> {
+    /// How a channel stands, for whoever has signed on it. What is charged of it is what the next voucher is for beside its price; for the answer of
+    /// a `price`, as much as has that voucher promise more than the one before.
+    pub(super) fn channel_state(&self, id: &ChannelId, price: Option<&Price>) -> Option<Value> {
         let channel = channels::get(&self.chain.reader().ok()?, id).ok()??;
-        let promised = self.billing.last_amount(id).ok()?;
+        let stands = self.billing.stands(id).ok()?;
+        let charged = price.map_or(stands.taken, |price| stands.asked(price).saturating_sub(price.most));
         Some(json!({
             "channelId": id, "balance": channel.deposit.to_string(), "totalClaimed": channel.charged.to_string(),
-            "chargedCumulativeAmount": promised.to_string(), "expiresAt": channel.expires_at,
+            "chargedCumulativeAmount": charged.to_string(), "expiresAt": channel.expires_at,
         }))
     }
 

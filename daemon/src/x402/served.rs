@@ -1,10 +1,10 @@
 //! What this node answers with: what is sold of it ([`super::discovery`]), and what its card says that it can ([`crate::a2a`]).
 
 use datanet_ledger::component::{agents, datanets};
-use datanet_types::Amount;
 use datanet_types::release::Task;
 
 use super::X402;
+use crate::billing::price::Price;
 use crate::billing::terms::terms;
 use crate::caller;
 use crate::error::ServiceResult;
@@ -34,7 +34,7 @@ pub(crate) struct Served {
     pub(crate) name: String,
     /// What the owner of a datanet or an agent says of it.
     pub(crate) description: String,
-    pub(crate) price: Amount,
+    pub(crate) price: Price,
 }
 
 impl X402 {
@@ -47,7 +47,7 @@ impl X402 {
             id: one.id.to_string(),
             name: one.name,
             description: one.description,
-            price: one.price,
+            price: one.price.into(),
         };
         let mut all: Vec<Served> =
             datanets::list(&reader, None, most)?.into_iter().filter(shown).map(datanet).collect();
@@ -61,13 +61,18 @@ impl X402 {
             if caller::is_denied(&served.model.id.0) {
                 continue;
             }
-            let price = terms(&reader, &served.model)?.price;
+            let terms = terms(&reader, &served.model)?;
+            let price = match what {
+                // As long as it writes where nobody asks for a number of tokens.
+                What::Decoder => self.billing.text_price(&terms, served.most_tokens(0)),
+                What::Datanet | What::Classifier | What::Agent => terms.price.into(),
+            };
             all.push(Served { what, id, name: served.model.name.clone(), description: String::new(), price });
         }
         for (id, terms) in self.sales.iter().flat_map(Sales::all) {
             let Some(agent) = agents::get(&reader, &id)? else { continue };
             let (id, description) = (id.to_string(), clean(&terms.description, LINE));
-            all.push(Served { what: What::Agent, id, name: agent.name, description, price: terms.price });
+            all.push(Served { what: What::Agent, id, name: agent.name, description, price: terms.price.into() });
         }
         Ok(all)
     }

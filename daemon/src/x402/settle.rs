@@ -51,7 +51,7 @@ impl X402 {
         let taken = Taken { receipt, fee, payer, transfer: presented.transfer };
         let mut settled = self.success(&taken, Some(&presented.url));
         if let (Some(extra), Some(state)) =
-            (&mut settled.extra, told.channel.and_then(|channel| self.channel_state(&channel)))
+            (&mut settled.extra, told.channel.and_then(|channel| self.channel_state(&channel, None)))
         {
             extra["channelState"] = state;
         }

@@ -126,6 +126,7 @@ impl Stranger {
             receipts: statement.receipts_tree().unwrap().digest,
             params: 0,
             carries: None,
+            taken: Vec::new(),
         };
         self.services.chain.execute(&self.account.clone().into(), Action::SettleEpoch(settle)).await.unwrap();
         format!("{node}-{epoch}")

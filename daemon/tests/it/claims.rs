@@ -192,9 +192,9 @@ impl Server {
         let (node, epoch) = (self.node.node_key(), self.settled.fetch_add(1, Ordering::Relaxed) + 1);
         let vouchers = vec![SignedVoucher::sign(CHAIN, self.channel, epoch * FEES, &self.account)];
         let totals = totals();
-        let (params, carries) = (0, None);
+        let (params, carries, taken) = (0, None, Vec::new());
         let settle =
-            SettleEpoch { node, epoch, root, totals, vouchers, statement, accounts, receipts, params, carries };
+            SettleEpoch { node, epoch, root, totals, vouchers, statement, accounts, receipts, params, carries, taken };
         chain.execute(&self.account.clone().into(), Action::SettleEpoch(settle)).await.unwrap();
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use datanet_config::NodeConfig;
 use datanet_types::receipt::{AnswerRecord, Completion};
 use futures::StreamExt;
 use reqwest::Method;
@@ -20,7 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(600);
 
 /// A node with a labelled datanet of two contributors' records, and somebody who pays.
 pub async fn prepared() -> Option<TestNode> {
-    let node = TestNode::spawn(kit::tools_with_model().await?).await;
+    prepared_as(kit::config()).await
+}
+
+/// The same with a configuration of its own.
+pub async fn prepared_as(config: NodeConfig) -> Option<TestNode> {
+    let node = TestNode::spawn_with(kit::tools_with_model().await?, config).await;
     for name in ["alice", "carol", "bob", "owner"] {
         node.account(name, 10_000_000).await;
     }

@@ -27,6 +27,7 @@ mod bad_payments;
 mod bad_requests;
 mod bad_transactions;
 mod bad_uploads;
+mod by_token;
 mod callers;
 mod claims;
 mod cli;

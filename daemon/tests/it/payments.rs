@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use datanet::answers::Answers;
 use datanet::billing::payment::Payment;
+use datanet::billing::price::Price;
 use datanet::billing::purchase::{Admission, Answer, Order};
 use datanet::billing::reservation::{Asked, Kind};
 use datanet::error::{Code, ServiceResult};
 use datanet_types::action::CloseChannel;
+use datanet_types::rate::Rate;
 use datanet_types::receipt::{AnswerRecord, AskInput, AskOutput, Method, Receipt};
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Action, ChannelId, DatanetId, NodeKey};
@@ -64,7 +66,7 @@ impl World {
     }
 
     fn order(&self, payment: Payment, question: &str) -> Order {
-        Order { payment, asked: self.asked(question), price: PRICE }
+        Order { payment, asked: self.asked(question), price: PRICE.into() }
     }
 
     /// An answer that rests on nothing: what it pays for has no taker but the treasury.
@@ -121,6 +123,40 @@ async fn a_hundred_clients_with_one_voucher_buy_one_answer_and_all_who_ask_the_s
     assert_eq!((served.len(), count.load(Ordering::SeqCst), world.promised(&channel)), (1, 1, 2 * PRICE));
     let codes: BTreeSet<_> = refused.into_iter().map(|refused| refused.unwrap_err().code).collect();
     assert!(codes.iter().all(|code| [Code::AnswerUnderWay, Code::VoucherSpent].contains(code)), "{codes:?}");
+}
+
+/// An asker pays for 500 tokens ahead, and stops, or is answered shortly; a node would take all that was promised, or more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_takes_what_it_used_of_what_was_paid_ahead_and_the_rest_pays_for_the_next() {
+    let world = World::new().await;
+    let channel = world.channel(100 * PRICE).await;
+    let billing = world.answers().billing;
+    let price = Price::of_text(Rate { answer: 1_000, thousand: 1_000 }, 500);
+    let buy = async |cumulative: u64, question: &'static str, fee: u64| {
+        let answer = world.answer(question, fee);
+        let order = Order { price, ..world.order(world.voucher(channel, cumulative), question) };
+        billing.purchase(order, async move { Ok((answer, ())) }).await.map(|bought| bought.record)
+    };
+    let first = buy(1_500, "one?", 1_100).await.unwrap();
+    assert_eq!((first.receipt.fee, first.receipt.cumulative, world.promised(&channel)), (1_100, 1_100, 1_100));
+    // A voucher is one payment, whatever it has left.
+    assert_eq!(buy(1_500, "one?", 1_100).await.unwrap().id(), first.id());
+    assert_eq!(buy(1_500, "two?", 1_000).await.err().unwrap().code, Code::VoucherSpent);
+    let short = buy(2_100, "two?", 1_000).await.err().unwrap();
+    assert!(short.code == Code::WrongVoucherAmount && short.detail.contains("sign for 2600"), "{short}");
+    // For fewer tokens than were asked for: as many as it pays for, and no more.
+    assert_eq!(buy(2_300, "two?", 1_201).await.err().unwrap().code, Code::OverCharge);
+    let second = buy(2_300, "two?", 1_200).await.unwrap();
+    assert_eq!((second.receipt.cumulative, world.promised(&channel)), (2_300, 2_300));
+    buy(3_800, "three?", 1_000).await.unwrap();
+    assert_eq!(world.promised(&channel), 3_300);
+    // The ledger takes what was used, not what was promised.
+    let settled = billing.settle().await.unwrap().unwrap();
+    assert_eq!(settled.totals.fees, 3_300);
+    let stands = billing.stands(&channel).unwrap();
+    assert_eq!((stands.taken, stands.promised), (3_300, 3_800));
+    let charged = datanet_ledger::component::channels::get(&world.node.services().chain.reader().unwrap(), &channel);
+    assert_eq!(charged.unwrap().unwrap().charged, 3_300);
 }
 
 #[tokio::test(flavor = "multi_thread")]

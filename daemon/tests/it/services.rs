@@ -180,6 +180,7 @@ impl Handles {
             schema: labelled(),
             licence: "CC0-1.0".into(),
             price: PRICE,
+            token_price: 0,
             accept_threshold: 3_000,
             committee_size: 1,
             storage_quorum: 1,
@@ -298,8 +299,11 @@ async fn a_holder_refuses_what_nobody_else_could_fetch() {
 async fn billing_admits_what_is_free_and_refuses_what_is_not_paid_for() {
     let handles = Handles::open().await;
     let (billing, account) = (handles.billing(), handles.account());
-    let order =
-        |payment, price| Order { payment, asked: Asked::of(Kind::Ask, &[1; 32], b"how long do lentils take?"), price };
+    let order = |payment, price: u64| Order {
+        payment,
+        asked: Asked::of(Kind::Ask, &[1; 32], b"how long do lentils take?"),
+        price: price.into(),
+    };
     let free = billing.reserve(order(Payment::none(), 0)).await.unwrap();
     assert!(matches!(free, Admission::Charge(held) if !held.is_paid()));
     let unpaid = billing.reserve(order(Payment::none(), PRICE)).await.err().unwrap();
@@ -333,8 +337,11 @@ async fn no_answer_is_sold_that_the_stake_does_not_cover() {
     let billing = handles.billing();
     handles.register().await;
     handles.open_channel().await;
-    let order =
-        |payment, price| Order { payment, asked: Asked::of(Kind::Ask, &[1; 32], b"how long do lentils take?"), price };
+    let order = |payment, price: u64| Order {
+        payment,
+        asked: Asked::of(Kind::Ask, &[1; 32], b"how long do lentils take?"),
+        price: price.into(),
+    };
     let by_account = || billing.payment(None, Some("node".into())).unwrap();
     let two = futures::future::join_all((0..2).map(|_| billing.reserve(order(by_account(), PRICE)))).await;
     let many = futures::future::join_all((0..20).map(|_| billing.reserve(order(by_account(), PRICE)))).await;

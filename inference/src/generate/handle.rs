@@ -143,6 +143,11 @@ impl GenerateHandle {
         self.shared.registry.keys()
     }
 
+    /// Tokens that an answer has at most for which so many are `wanted`, or none are named; the prompt may leave room for fewer.
+    pub fn most_tokens(&self, wanted: Option<usize>) -> usize {
+        wanted.unwrap_or(self.shared.default_max_tokens).min(self.shared.info.context)
+    }
+
     /// A conversation in the model's own form, ready for its next turn.
     ///
     /// # Errors

@@ -76,6 +76,7 @@ impl Tour {
             receipts: Digest(random()?),
             params: 0,
             carries: None,
+            taken: Vec::new(),
         };
         done(&client, chain, &stranger, Action::SettleEpoch(settle)).await?;
         let before = client.balance(&account).await?;

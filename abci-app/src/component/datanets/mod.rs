@@ -39,7 +39,7 @@ pub struct Datanet {
     /// SPDX expression of the records' licence.
     #[prost(string, tag = "5")]
     pub licence: String,
-    /// Base units an answer costs.
+    /// Base units an answer costs; a text that a model writes, at least.
     #[prost(uint64, tag = "6")]
     pub price: Amount,
     /// Lowest combined score accepted, in basis points.
@@ -74,6 +74,10 @@ pub struct Datanet {
     #[prost(uint32, tag = "16")]
     #[serde(default)]
     pub rotations: u32,
+    /// Base units that a model that was trained on it takes at least for a thousand tokens of text, beside `price` for the answer.
+    #[prost(uint64, tag = "17")]
+    #[serde(default)]
+    pub token_price: Amount,
 }
 
 /// What is left of a datanet that was closed, for good: its id is not given again, since whoever names it means what it was.

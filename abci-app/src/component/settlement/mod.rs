@@ -63,7 +63,7 @@ pub struct Payment {
     /// From which channel.
     #[prost(message, required, tag = "3")]
     pub channel: ChannelId,
-    /// The voucher's amount: the epoch's receipts lie between that less `amount`, and that.
+    /// What is charged of the channel in all: the epoch's receipts lie between that less `amount`, and that.
     #[prost(uint64, tag = "4")]
     pub cumulative: Amount,
 }

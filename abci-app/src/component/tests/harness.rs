@@ -370,6 +370,7 @@ pub(crate) fn create_datanet(name: &str) -> CreateDatanet {
         holdout: BlobHash([9; 32]),
         holdout_size: 100,
         min_bond: BOND,
+        token_price: 0,
     }
 }
 

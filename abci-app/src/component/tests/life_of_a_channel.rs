@@ -56,6 +56,7 @@ pub(crate) fn settle(epoch: u64, fees: u64, leaves: &[EpochLeaf], mut vouchers: 
         receipts: Digest([7; 32]),
         params: 0,
         carries: None,
+        taken: Vec::new(),
     }
 }
 
@@ -146,4 +147,32 @@ fn answers_are_settled_and_everybody_claims() {
     assert_eq!(chain.balance(deposit_account(&first)), 0);
     assert!(channels::of_payer(&chain.state, &address(5), None, 9).unwrap().is_empty());
     chain.next();
+}
+
+#[test]
+fn what_was_promised_and_not_used_stays_in_the_channel_and_pays_for_what_comes_later() {
+    let mut chain = Chain::new();
+    chain.act(0, register(0, role::SERVING, 0));
+    let (first, second) = (open(&mut chain, 5), open(&mut chain, 6));
+    let earned = leaves(&[(11, 75_000)]);
+    let charged = |chain: &Chain, id| channels::get(&chain.state, &id).unwrap().unwrap().charged;
+    // Of two that were paid ahead one is used in part.
+    let vouchers = vec![voucher(5, first, 900_000), voucher(6, second, 40_000)];
+    let both = settle(1, 100_000, &earned, vouchers);
+    let taken = both.vouchers.iter().map(|one| if one.channel == first { 60_000 } else { 40_000 }).collect();
+    chain.act(0, SettleEpoch { taken, ..both });
+    assert_eq!((charged(&chain, first), charged(&chain, second)), (60_000, 40_000));
+    assert_eq!(chain.balance(deposit_account(&first)), DEPOSIT - 60_000);
+    // The same voucher pays for more of what it promises, and for no more than that.
+    let again = |number, fees, upto| SettleEpoch {
+        taken: vec![upto],
+        ..settle(number, fees, &leaves(&[(11, fees / 4 * 3)]), vec![voucher(5, first, 900_000)])
+    };
+    chain.refused(0, again(2, 40_000, 60_000), code::VOUCHER, "charged already");
+    chain.refused(0, again(2, 840_001, 900_001), code::VOUCHER, "its voucher promises");
+    chain.refused(0, again(2, 40_000, 100_001), code::EPOCH_INVALID, "they must agree");
+    chain.act(0, again(2, 40_000, 100_000));
+    chain.act(0, again(3, 800_000, 900_000));
+    assert_eq!(charged(&chain, first), 900_000);
+    chain.refused(0, again(4, 1_000, 900_000), code::VOUCHER, "charged already");
 }

@@ -126,6 +126,7 @@ fn an_epoch_that_does_not_add_up_is_refused() {
     };
     refused(1, code::NODE_ACCOUNT, "belongs to", &|_| {});
     refused(0, code::EPOCH_INVALID, "vouchers", &|epoch| epoch.vouchers.clear());
+    refused(0, code::EPOCH_INVALID, "taken must say", &|epoch| epoch.taken = vec![1, 2]);
     refused(0, code::EPOCH_INVALID, "ordered", &|epoch| epoch.vouchers = vec![epoch.vouchers[0].clone(); 2]);
     refused(0, code::EPOCH_INVALID, "256", &|epoch| epoch.vouchers = vec![epoch.vouchers[0].clone(); 257]);
     refused(0, code::EPOCH_INVALID, "answers", &|epoch| epoch.totals.answers = 0);

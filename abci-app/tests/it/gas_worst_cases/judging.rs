@@ -92,6 +92,7 @@ fn create(name: &str, schema: Schema, seats: u32) -> CreateDatanet {
         holdout: BlobHash([9; 32]),
         holdout_size: 100,
         min_bond: DNT,
+        token_price: 0,
     }
 }
 

@@ -138,6 +138,7 @@ impl Serving {
             receipts: Digest([6; 32]),
             params: 0,
             carries: None,
+            taken: Vec::new(),
         }
     }
 

@@ -41,6 +41,10 @@ pub struct CreateDatanet {
     /// Smallest bond of a contribution, in base units.
     #[prost(uint64, tag = "11")]
     pub min_bond: Amount,
+    /// Base units that a model that was trained on it takes at least for a thousand tokens of text, beside `price` for the answer.
+    #[prost(uint64, tag = "12")]
+    #[serde(default)]
+    pub token_price: Amount,
 }
 
 /// Ends a datanet to which nothing was given that stayed: its record goes, its name is free for others, and its deposit comes back to who

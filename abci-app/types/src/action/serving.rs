@@ -90,6 +90,19 @@ pub struct SettleEpoch {
     #[prost(uint64, optional, tag = "10")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carries: Option<u64>,
+    /// Up to which amount each channel is charged, in the vouchers' order, where that is less than some voucher promises: what was paid ahead and
+    /// not used stays in the channel. Absent, each is charged all that its voucher promises.
+    #[prost(uint64, repeated, tag = "11")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<Amount>,
+}
+
+impl SettleEpoch {
+    /// The vouchers, each with the amount up to which its channel is charged.
+    pub fn charges(&self) -> impl Iterator<Item = (&SignedVoucher, Amount)> {
+        let taken = self.taken.iter().copied().map(Some).chain(std::iter::repeat(None));
+        self.vouchers.iter().zip(taken).map(|(voucher, taken)| (voucher, taken.unwrap_or(voucher.cumulative)))
+    }
 }
 
 /// A storage node's word that it keeps an epoch's statement, and that it gives the roots on the ledger. Signed by the node's account,

@@ -139,3 +139,55 @@ fn an_unknown_method_is_refused() {
     let record = AnswerRecord::sign(receipt, honest.input, honest.output, &key);
     assert_eq!(AnswerRecord::verify(&record.to_bytes(), "c"), Err(ReceiptError::Method(9)));
 }
+
+/// A paid text of three tokens at 100 an answer and 1,500 a thousand tokens, and what a node that changes it signs.
+fn written(change: impl FnOnce(&mut Receipt, &mut Completion)) -> Result<(), ReceiptError> {
+    use crate::rate::Rate;
+    let (honest, key) = record();
+    let mut completion = Completion { completion_tokens: 3, tokens: vec![5, 6, 7], ..Completion::default() };
+    let mut receipt = Receipt {
+        method: Method::Span as i32,
+        credits: Vec::new(),
+        fee: 105,
+        usage: Some(Usage { rate: Rate { answer: 100, thousand: 1_500 }, tokens: 3 }),
+        ..honest.receipt
+    };
+    change(&mut receipt, &mut completion);
+    receipt.split = crate::epoch::FeeShares::STANDARD.split(receipt.fee);
+    let input = AskInput { sampling: Some(Sampling::default()), ..AskInput::default() };
+    let output = AskOutput { answer: "abc".into(), completion: Some(completion), ..AskOutput::default() };
+    AnswerRecord::verify(&AnswerRecord::sign(receipt, input, output, &key).to_bytes(), "c").map(drop)
+}
+
+#[test]
+fn the_fee_of_a_text_follows_from_its_tokens_and_the_prices_on_the_receipt() {
+    assert_eq!(written(|_, _| {}), Ok(()));
+    let bad = Err(ReceiptError::Usage);
+    assert_eq!(written(|receipt, _| receipt.fee = 106), bad, "a fee that is rounded once more");
+    assert_eq!(written(|receipt, _| receipt.fee = 0), bad);
+    let claim = |receipt: &mut Receipt, tokens| {
+        let usage = receipt.usage.as_mut().unwrap();
+        usage.tokens = tokens;
+        receipt.fee = usage.fee();
+    };
+    assert_eq!(written(|receipt, _| claim(receipt, 4)), bad, "more than the text has");
+    let longer = |receipt: &mut Receipt, completion: &mut Completion| {
+        claim(receipt, 4);
+        completion.completion_tokens = 4;
+    };
+    assert_eq!(written(longer), Err(ReceiptError::Tokens), "and as many as it says itself");
+    // Whether tokens are the text's is found by whoever follows them; a receipt with other tokens is another answer.
+    let other = |receipt: &mut Receipt, completion: &mut Completion| {
+        longer(receipt, completion);
+        completion.tokens.push(8);
+    };
+    assert_eq!(written(other), Ok(()));
+}
+
+#[test]
+fn what_is_not_written_is_not_paid_by_tokens() {
+    let (honest, key) = record();
+    let usage = Some(Usage { rate: crate::rate::Rate { answer: 10, thousand: 0 }, tokens: 0 });
+    let record = AnswerRecord::sign(Receipt { usage, ..honest.receipt }, honest.input, honest.output, &key);
+    assert_eq!(AnswerRecord::verify(&record.to_bytes(), "c"), Err(ReceiptError::Usage));
+}

@@ -192,13 +192,13 @@ fn datanets_contributions_and_search() {
         r#"{"fields":[{"name":"t","kind":"string","role":"text","required":true,"max_bytes":0,"allowed":[]}]}"#;
     wire::<Datanets>(&format!(
         r#"{{"datanets":[{{"id":"$ID","name":"birds","description":"","schema":{schema},"licence":"CC0-1.0","price":1,
-        "accept_threshold":2,"committee_size":3,"storage_quorum":4,"holdout":"$ID","holdout_size":5,"holdout_number":15,
+        "token_price":19,"accept_threshold":2,"committee_size":3,"storage_quorum":4,"holdout":"$ID","holdout_size":5,"holdout_number":15,
         "next_holdout":{{"holdout":"$ID","holdout_size":16,"from":17}},"min_bond":6,
         "creator":"$ADDR","created_height":7,"deposit":18,"contributions":8,"final_contributions":9,"refused":10,"records":11,"bytes":12,
         "revoked":13,"history":14}}]}}"#
     ));
     wire::<NewDatanet>(&format!(
-        r#"{{"name":"birds","description":"","schema":{schema},"licence":"CC0-1.0","price":1,"accept_threshold":2,
+        r#"{{"name":"birds","description":"","schema":{schema},"licence":"CC0-1.0","price":1,"token_price":6,"accept_threshold":2,
         "committee_size":3,"storage_quorum":4,"min_bond":5,"holdout":"{{}}","account":null}}"#
     ));
     wire::<CreatedDatanet>(r#"{"id":"$ID","name":"birds","deposit":1,"tx":"$ID"}"#);
@@ -253,7 +253,7 @@ fn models_and_the_jobs_that_make_them() {
             "deployed":true,"names":["birds"],{more}"ledger":{{"id":"$ID","owner":"$ADDR","name":"birds","parents":["$ID"],
             "datanets":["$ID"],"licence":"MIT","registered_height":1,"snapshots":[{{"datanet":"$ID","count":1,
             "digest":"$ID"}}],"evaluation":[{{"name":"accuracy","value":2}}],"release":true,"manifest":"$ID","tainted":true,
-            "taint":[{{"model":"$ID","contribution":"$ID","height":3}}]}},"tainted":true,"price":5"#
+            "taint":[{{"model":"$ID","contribution":"$ID","height":3}}]}},"tainted":true,"price":5,"token_price":6"#
         )
     };
     let (own, other) = (model(r#""dimensions":384,"max_tokens":256,"#), model(""));

@@ -115,7 +115,7 @@ impl Hands {
 
     /// Has the node's own model think, at the agent's cost.
     pub(super) async fn think(&self, node: &Node, body: &Value, tried: Try<'_>) -> Act {
-        let quote = match quote(node, &json!({ "model": body["model"] }), tried).await {
+        let quote = match quote(node, &json!({ "chat": body }), tried).await {
             Ok(quote) => quote,
             Err(act) => return *act,
         };

@@ -18,7 +18,7 @@ impl Hands {
         let (of, path) = match supply.step {
             Step::Search => (json!({ "datanet": supply.of }), "/v1/ask"),
             Step::Label => (json!({ "model": supply.of }), "/v1/classify"),
-            Step::Write => (json!({ "model": supply.of }), "/v1/chat/completions"),
+            Step::Write => (json!({ "chat": supply.body }), "/v1/chat/completions"),
         };
         let quote = match quote(node, &of, tried).await {
             Ok(quote) => quote,

@@ -253,6 +253,7 @@ fn create_datanet() -> CreateDatanet {
         holdout: BlobHash([9; 32]),
         holdout_size: 100,
         min_bond: DNT,
+        token_price: 0,
     }
 }
 

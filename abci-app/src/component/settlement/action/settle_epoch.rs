@@ -33,7 +33,9 @@ impl ActionHandler for SettleEpoch {
         check_tree(self)?;
         check(self.statement != BlobHash::ZERO, "statement must be the blob with the leaves")?;
         let ordered = self.vouchers.windows(2).all(|pair| matches!(pair, [a, b] if a.channel < b.channel));
-        check(ordered, "vouchers must be ordered by channel, one for each")
+        check(ordered, "vouchers must be ordered by channel, one for each")?;
+        let said = self.taken.len();
+        check(said == 0 || said == count, "taken must say of each voucher how much of it is charged, or of none")
     }
 
     fn work(&self) -> Gas {
@@ -44,9 +46,9 @@ impl ActionHandler for SettleEpoch {
     fn admit<S: StateWrite>(&self, state: &mut S, ctx: &TxContext<'_>) -> Result<(), ActionError> {
         nodes::require(state, &self.node, &ctx.tx.signer, role::SERVING)?;
         require_next(self, settlement::get(state, &self.node)?.as_ref())?;
-        self.vouchers.iter().take(1).try_for_each(|voucher| {
+        self.charges().take(1).try_for_each(|(voucher, taken)| {
             let channel = channels::require_open(state, &voucher.channel)?;
-            check_voucher(&channel, self, voucher, &ctx.block.chain_id).map(drop)
+            check_voucher(&channel, self, (voucher, taken), &ctx.block.chain_id).map(drop)
         })
     }
 
@@ -59,8 +61,8 @@ impl ActionHandler for SettleEpoch {
         let shares = check_totals(self, &accrued)?;
         bond::add(state, &self.node, self.totals.fees, node.stake, &params)?;
         let mut paid = Vec::with_capacity(self.vouchers.len());
-        for voucher in &self.vouchers {
-            paid.push(charge(state, self, voucher, ctx, until)?);
+        for charged in self.charges() {
+            paid.push(charge(state, self, charged, ctx, until)?);
         }
         let charged = paid.iter().map(|payment| payment.amount).fold(0, Amount::saturating_add);
         ensure(charged == self.totals.fees, code::EPOCH_INVALID, || {
@@ -149,11 +151,11 @@ fn require_next(action: &SettleEpoch, former: Option<&Settlement>) -> Result<(),
     })
 }
 
-/// Moves what a voucher adds from its channel to the epoch's escrow. Returns how much that is, and whose.
+/// Moves what is taken of a voucher from its channel to the epoch's escrow. Returns how much that is, and whose.
 fn charge<S: StateWrite>(
     state: &mut S,
     action: &SettleEpoch,
-    voucher: &SignedVoucher,
+    (voucher, taken): (&SignedVoucher, Amount),
     ctx: &TxContext<'_>,
     until: Option<u64>,
 ) -> Result<Payment, ActionError> {
@@ -164,18 +166,18 @@ fn charge<S: StateWrite>(
             channel.id, channel.opened_height, action.params
         )
     })?;
-    let delta = check_voucher(&channel, action, voucher, &ctx.block.chain_id)?;
+    let delta = check_voucher(&channel, action, (voucher, taken), &ctx.block.chain_id)?;
     accounts::release(state, &deposit_account(&channel.id), escrow::account(&action.node, action.epoch), delta)?;
-    channel.charged = voucher.cumulative;
+    channel.charged = taken;
     channel.last_epoch = action.epoch;
     channels::put(state, &channel);
-    Ok(Payment { payer: channel.payer, amount: delta, channel: channel.id, cumulative: voucher.cumulative })
+    Ok(Payment { payer: channel.payer, amount: delta, channel: channel.id, cumulative: taken })
 }
 
 fn check_voucher(
     channel: &Channel,
     action: &SettleEpoch,
-    voucher: &SignedVoucher,
+    (voucher, taken): (&SignedVoucher, Amount),
     chain_id: &str,
 ) -> Result<Amount, ActionError> {
     let id = channel.id;
@@ -193,13 +195,20 @@ fn check_voucher(
         let key = channel.voucher_key;
         return refuse(code::VOUCHER, format!("voucher of channel {id} is not signed by its payer's key {key}"));
     }
-    match voucher.cumulative.checked_sub(channel.charged) {
+    ensure(taken <= voucher.cumulative, code::VOUCHER, || {
+        format!(
+            "{} are taken of channel {id}, and its voucher promises {}",
+            display(taken),
+            display(voucher.cumulative)
+        )
+    })?;
+    match taken.checked_sub(channel.charged) {
         Some(delta) if delta > 0 => Ok(delta),
         _ => refuse(
             code::VOUCHER,
             format!(
-                "voucher of channel {id} promises {}, but {} is charged already; settle a later voucher",
-                voucher.cumulative, channel.charged
+                "voucher of channel {id} promises {taken}, but {} is charged already; settle a later voucher",
+                channel.charged
             ),
         ),
     }

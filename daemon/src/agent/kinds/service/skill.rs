@@ -66,7 +66,7 @@ impl Skill {
             None => None,
         };
         let model = match &spec.model {
-            Some(name) => Some(model(node, name).await.context("[service] model")?),
+            Some(name) => Some(model(node, name, spec.max_tokens()).await.context("[service] model")?),
             None => None,
         };
         let floors = agent.payees.iter().map(|payee| u64::from(payee.ppm)).fold(0, u64::saturating_add);
@@ -116,11 +116,12 @@ impl Skill {
     }
 }
 
-/// A deployed model: whether it writes or labels, and its price, in the node's word.
-async fn model(node: &Node, name: &str) -> Result<Part> {
+/// A deployed model: whether it writes or labels, and its price, in the node's word; of a text of up to so many tokens, the most.
+async fn model(node: &Node, name: &str, max_tokens: u32) -> Result<Part> {
     let quoted: Quoted = node.client.post("/v1/quotes", &json!({ "model": name })).await?;
     let step = if quoted.quote.kind == "complete" { Step::Write } else { Step::Label };
-    Ok(Part { step, of: quoted.quote.subject.to_string(), price: quoted.quote.price })
+    let price = quoted.quote.rate.map_or(quoted.quote.price, |rate| rate.fee(max_tokens));
+    Ok(Part { step, of: quoted.quote.subject.to_string(), price })
 }
 
 #[cfg(test)]

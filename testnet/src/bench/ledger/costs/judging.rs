@@ -164,6 +164,7 @@ fn create_datanet() -> CreateDatanet {
         holdout: BlobHash([9; 32]),
         holdout_size: 100,
         min_bond: 10 * DNT,
+        token_price: 0,
     }
 }
 

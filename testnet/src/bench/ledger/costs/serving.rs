@@ -90,6 +90,7 @@ impl Serving {
             receipts: Digest([8; 32]),
             params: 0,
             carries: None,
+            taken: Vec::new(),
         };
         self.books.done(SERVER, Action::SettleEpoch(settle))?;
         Ok(tree)
