@@ -12,14 +12,10 @@ use crate::error::ServiceResult;
 /// How far the probabilities of two nodes may lie apart, all together.
 const PROBABILITY_TOLERANCE: Ppm = Ppm(10_000);
 
-/// By how much the probabilities that two nodes compute may differ where it decides a token: a hundred times what other kernels, other numbers
-/// of threads and other company in the batch have ever made of it (docs/attribution-methods.md).
-const DRAW_TOLERANCE: f64 = 1e-3;
-
 /// Why a text cannot have been drawn from the model that it names, by how far its tokens lie from what is drawn here.
 pub(super) fn drawn_otherwise(apart: &Apart) -> Option<String> {
     let Apart { tokens, others, most, .. } = *apart;
-    (most > DRAW_TOLERANCE).then(|| {
+    (!apart.passes()).then(|| {
         format!(
             "of {tokens} tokens {others} are others than are drawn here, by up to {most:.4} of the probability: another model, adapter or precision, or another seed"
         )
