@@ -7,7 +7,8 @@ use clap::Subcommand;
 
 use crate::bench::{
     self, AdaptersBench, AnswersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, GenerateBench,
-    LearningBench, LedgerBench, Measure, QuantBench, ServeBench, StateBench, StatementsBench, TrainBench,
+    LanguageBench, LearningBench, LedgerBench, Measure, QuantBench, ServeBench, StateBench, StatementsBench,
+    TrainBench,
 };
 
 /// What can be measured.
@@ -212,15 +213,31 @@ pub(super) enum Bench {
         /// not given
         #[arg(long)]
         clip: Option<f32>,
-        /// The task to measure on, of both
+        /// The task to measure on, of all
         #[arg(long, value_enum)]
         only: Option<AttributionTask>,
         /// Retrainings with a tenth of the records removed, each task
         #[arg(long, default_value_t = 20)]
         subsets: usize,
-        /// dattri's methods on the same adapters, records and queries as well (installs PyTorch: some gigabytes)
+        /// dattri's methods on the same adapters, records and queries of digits and texts as well (installs PyTorch: some
+        /// gigabytes)
         #[arg(long, conflicts_with = "attacks")]
         peers: bool,
+        /// Records of each contributor, of the task of language
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(2..))]
+        records: u16,
+        /// Width of the decoder that is made for the task of language; a multiple of 8
+        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(16..=2048))]
+        hidden: u16,
+        /// Random combinations of signs of forward replay, of the task of language
+        #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=64))]
+        rows: u8,
+        /// Highest learning rate of the adapters, of the task of language
+        #[arg(long, default_value_t = 2e-3)]
+        rate: f32,
+        /// A decoder's folder, as Hugging Face has it, for the task of language instead of one that is made
+        #[arg(long, value_parser = super::path())]
+        base: Option<PathBuf>,
         /// One JSON object a measure
         #[arg(long)]
         json: bool,
@@ -275,10 +292,27 @@ impl Bench {
             Self::Generate { tokens, streams, rounds, threads, json } => {
                 (bench::generate(&GenerateBench { tokens, streams, rounds, threads }, json).await?, json)
             }
-            Self::Attribution { data, attacks, pay, attackers, clip, only, subsets, peers, json } => {
+            Self::Attribution {
+                data,
+                attacks,
+                pay,
+                attackers,
+                clip,
+                only,
+                subsets,
+                peers,
+                records,
+                hidden,
+                rows,
+                rate,
+                base,
+                json,
+            } => {
                 let (attackers, pay) = (usize::from(attackers), pay.map(u64::from));
                 let only = if pay.is_some() { Some(AttributionTask::Digits) } else { only };
-                let bench = AttributionBench { data, attacks, pay, attackers, clip, only, subsets, peers };
+                let (records, hidden, rows) = (records.into(), hidden.into(), rows.into());
+                let language = LanguageBench { records, hidden, base, rows, rate };
+                let bench = AttributionBench { data, attacks, pay, attackers, clip, only, subsets, peers, language };
                 (bench::attribution(&bench, json).await?, json)
             }
         })
