@@ -6,9 +6,9 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use crate::bench::{
-    self, AdaptersBench, AnswersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, GenerateBench,
-    LanguageBench, LearningBench, LedgerBench, Measure, QuantBench, ServeBench, StateBench, StatementsBench,
-    TrainBench,
+    self, AdaptersBench, AnswersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, FollowBench,
+    GenerateBench, LanguageBench, LearningBench, LedgerBench, Measure, QuantBench, ServeBench, StateBench,
+    StatementsBench, TrainBench,
 };
 
 /// What can be measured.
@@ -194,6 +194,25 @@ pub(super) enum Bench {
         #[arg(long)]
         json: bool,
     },
+    /// Texts that one service drew, followed by another as receipts are checked: the same model on other kernels, and what
+    /// it is not
+    Follow {
+        /// Answers of each service
+        #[arg(long, default_value_t = 300)]
+        answers: usize,
+        /// Most tokens of an answer
+        #[arg(long, default_value_t = 64)]
+        tokens: usize,
+        /// Width of the decoder; a multiple of 16
+        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(32..=2048))]
+        hidden: u16,
+        /// The number of a GPU whose answers the processor follows as well
+        #[arg(long)]
+        cuda: Option<u32>,
+        /// One JSON object a measure
+        #[arg(long)]
+        json: bool,
+    },
     /// Forward replay and every other method of attribution, against real retraining
     Attribution {
         /// Data in the demo's form: one folder a contributor, and holdout.jsonl
@@ -291,6 +310,10 @@ impl Bench {
             }
             Self::Generate { tokens, streams, rounds, threads, json } => {
                 (bench::generate(&GenerateBench { tokens, streams, rounds, threads }, json).await?, json)
+            }
+            Self::Follow { answers, tokens, hidden, cuda, json } => {
+                let hidden = hidden.into();
+                (bench::follow(&FollowBench { answers, tokens, hidden, cuda }, json).await?, json)
             }
             Self::Attribution {
                 data,
