@@ -84,8 +84,8 @@ pub struct GenerateUsage {
 }
 
 /// By how much the probabilities that two machines compute may differ where it decides a token: a hundred times what other kernels, other numbers
-/// of threads and other company in the batch have ever made of it. What machines draw lies no further apart than their probabilities do, so
-/// that whoever's differ by less is never refused.
+/// of threads and other company in the batch have ever made of it. What machines draw lies no further apart than their probabilities do, twice
+/// that where only the likeliest are drawn: whoever's differ by less than half of it is never refused.
 pub const DRAW_TOLERANCE: f64 = 1e-3;
 
 /// How far an answer that is checked lies from what would have been drawn with its seed: token by token, by how much the probabilities would
