@@ -200,8 +200,8 @@ impl Answers {
     }
 
     /// A released model stays as it is when something behind it is revoked, so that its answers can be computed again;
-    /// only what was revoked is named and paid no more.
-    /// Beside it, of a text, how far its tokens lie from what is drawn here.
+    /// only what was revoked is named and paid no more. Beside what computing it again has given, of a text, how far its tokens lie from
+    /// what is drawn here.
     async fn recompute_model(&self, record: &AnswerRecord) -> ServiceResult<(Recomputed, Option<Apart>)> {
         let receipt = &record.receipt;
         let model = self.chain.registered_model(&receipt.model)?;

@@ -187,7 +187,7 @@ impl<'a> Server<'a> {
         Ok(answers)
     }
 
-    /// What it makes of answers that were `given`, one by one; their seeds are so much larger than those that they are said to be drawn with.
+    /// What it makes of answers that were `given`, one by one, as if they were drawn with seeds that are so much larger than theirs.
     async fn follow(&self, asked: &Asked, given: &[Completion], seeds: u64) -> Result<Found> {
         let service = self.start(1).await?;
         let mut found = Found::default();
