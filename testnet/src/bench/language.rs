@@ -97,6 +97,7 @@ pub(super) fn scratch(hidden: usize, seed: u64) -> Job {
     let intermediate = 4 * hidden;
     job.scratch = Some(Scratch { vocabulary, hidden, layers, intermediate, ..Scratch::default() });
     job.max_tokens = TOKENS;
+    // A third of the epochs leaves adapters that learn hardly anything, and others' sentences are no likelier.
     let recipe =
         Recipe { learning_rate: 3e-3, epochs: 24, batch: 64, warmup: 20, weight_decay: 0.05, ..Recipe::default() };
     job.recipe = Recipe { seed, ..recipe };
