@@ -100,7 +100,10 @@ impl Answers {
     ) -> ServiceResult<(Vec<Quote>, Vec<Quote>)> {
         let moved = match record.input.classify {
             true => self.classified(served, &record.input.text).await?.1,
-            false => self.explain_written(served, &record.input.text, &record.output.answer).await?,
+            false => {
+                let written = record.output.completion.as_ref().map(|completion| completion.tokens.as_slice());
+                self.explain_written(served, &record.input, written.unwrap_or_default()).await?
+            }
         };
         let Some(values) = moved.records else { return Ok((Vec::new(), Vec::new())) };
         let records = RecordsFile::read(&served.folder)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use datanet_data::retrieval::TOLERANCE;
-use datanet_inference::generate::Apart;
+use datanet_inference::generate::{Apart, DRAW_TOLERANCE};
 use datanet_types::receipt::{AskOutput, Influence, influence_weights, span_weights};
 use datanet_types::{ContributionId, Ppm};
 
@@ -12,18 +12,22 @@ use crate::error::ServiceResult;
 /// How far the probabilities of two nodes may lie apart, all together.
 const PROBABILITY_TOLERANCE: Ppm = Ppm(10_000);
 
-/// By how much the probabilities that two nodes compute may differ where it decides a token: a hundred times what other kernels, other numbers
-/// of threads and other company in the batch have ever made of it (docs/attribution-methods.md).
-const DRAW_TOLERANCE: f64 = 1e-3;
-
 /// Why a text cannot have been drawn from the model that it names, by how far its tokens lie from what is drawn here.
 pub(super) fn drawn_otherwise(apart: &Apart) -> Option<String> {
     let Apart { tokens, others, most, .. } = *apart;
-    (most > DRAW_TOLERANCE).then(|| {
+    (!apart.passes()).then(|| {
         format!(
             "of {tokens} tokens {others} are others than are drawn here, by up to {most:.4} of the probability: another model, adapter or precision, or another seed"
         )
     })
+}
+
+/// What following a text's tokens has shown, where the model can have drawn them, in words.
+pub(super) fn drawn_alike(apart: &Apart) -> String {
+    let Apart { tokens, others, most, .. } = *apart;
+    format!(
+        "{tokens} tokens followed with the receipt's seed: {others} are others than are drawn here, by up to {most:.6} of the probability, where machines may differ by {DRAW_TOLERANCE}"
+    )
 }
 
 /// How an answer compares with the same computed again.
@@ -153,6 +157,13 @@ mod tests {
 
     fn verdict(claimed: &AskOutput, found: &AskOutput) -> Comparison {
         compare(claimed, found, |id| Ok(id.0[0] == 9)).unwrap()
+    }
+
+    #[test]
+    fn what_following_shows_is_told_either_way() {
+        let apart = |most| Apart { tokens: 12, others: 1, sum: most, most };
+        assert!(drawn_otherwise(&apart(1e-5)).is_none() && drawn_alike(&apart(1e-5)).contains("by up to 0.000010"));
+        assert!(drawn_otherwise(&apart(0.02)).is_some_and(|what| what.contains("of 12 tokens 1 are others")));
     }
 
     #[test]

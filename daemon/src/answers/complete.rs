@@ -344,12 +344,13 @@ impl Answers {
         completion: Completion,
         method: Method,
     ) -> ServiceResult<AskOutput> {
-        let mut output = AskOutput { answer: text, completion: Some(completion), ..AskOutput::default() };
+        let mut output = AskOutput { answer: text, ..AskOutput::default() };
         match method {
             Method::Span => output.spans = self.spans(served, &output.answer).await?,
             _ if output.answer.is_empty() => {}
-            _ => output.influence = self.explain_written(served, &input.text, &output.answer).await?.influence,
+            _ => output.influence = self.explain_written(served, input, &completion.tokens).await?.influence,
         }
+        output.completion = Some(completion);
         Ok(output)
     }
 }

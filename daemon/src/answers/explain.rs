@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use datanet_training::attribution::answer::Explanation;
-use datanet_types::receipt::Influence;
+use datanet_types::receipt::{AskInput, Influence};
 
-use super::Answers;
+use super::{Answers, prompt};
 use crate::error::ServiceResult;
 use crate::models::explainer::{Owners, billionths, by_contribution};
 use crate::models::served::ServedModel;
@@ -31,15 +31,19 @@ impl Answers {
         self.moved(served, explainer.owners(), explainer.label(text, label).await?)
     }
 
-    /// What moved a written answer. Nothing, if the release has no table.
+    /// What moved the tokens that were written after a prompt. Nothing, if the release has no table or none was written.
     pub(super) async fn explain_written(
         &self,
         served: &Arc<ServedModel>,
-        prompt: &str,
-        written: &str,
+        input: &AskInput,
+        written: &[u32],
     ) -> ServiceResult<Moved> {
+        if written.is_empty() {
+            return Ok(Moved::default());
+        }
         let Some(explainer) = self.models.explainer(served).await? else { return Ok(Moved::default()) };
-        self.moved(served, explainer.owners(), explainer.written(prompt, written).await?)
+        let prompt = prompt::tokens(served, input).await?;
+        self.moved(served, explainer.owners(), explainer.written(prompt, written.to_vec()).await?)
     }
 
     /// The probabilities that the model would have given without each of its columns; `None` if the release has no table.

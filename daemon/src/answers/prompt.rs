@@ -78,6 +78,17 @@ fn parts(bounds: &[u32]) -> ServiceResult<Vec<Range<usize>>> {
     Err(ServiceError::new(Code::Prompt, "the parts of the prompt have a start without an end"))
 }
 
+/// The prompt of a receipt.
+fn prompt_of(input: &AskInput) -> ServiceResult<PromptText> {
+    Ok(PromptText { text: input.text.clone(), plain: parts(&input.plain)?, framed: input.framed })
+}
+
+/// The tokens that the prompt of a receipt is read as.
+pub(super) async fn tokens(served: &Arc<ServedModel>, input: &AskInput) -> ServiceResult<Vec<u32>> {
+    let (handle, _) = decoder(served)?;
+    handle.prompt_tokens(prompt_of(input)?).await.map_err(|error| generate_error(&error))
+}
+
 /// Has the answer to `input` begun; `claimed` are the tokens that it is said to have.
 pub(super) async fn start(
     served: &Arc<ServedModel>,
@@ -96,8 +107,7 @@ pub(super) async fn start(
         logprobs: logprobs.map(|top| top as usize),
         json_schema: sampling.json_schema,
     };
-    let prompt = PromptText { text: input.text.clone(), plain: parts(&input.plain)?, framed: input.framed };
-    let request = GenerateRequest { prompt: Given::Parts(prompt), adapter, sampling: params, claimed };
+    let request = GenerateRequest { prompt: Given::Parts(prompt_of(input)?), adapter, sampling: params, claimed };
     match handle.submit(request.clone()).await {
         // The service forgets the adapters used longest ago; this one is wanted again.
         Err(GenerateError::Serve(ServeError::UnknownAdapter(_))) => {

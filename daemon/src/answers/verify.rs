@@ -6,6 +6,7 @@
 
 use datanet_api::receipts::{Check, Verification};
 use datanet_data::retrieval::{Difference, RecomputeVerdict, TOLERANCE};
+use datanet_inference::generate::Apart;
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::contributions::Contribution;
 use datanet_ledger::component::params::versions;
@@ -17,7 +18,7 @@ use datanet_types::release::DataSnapshot;
 use datanet_types::{BlobHash, DatanetId, ModelId, Ppm, ReceiptId};
 
 use super::Answers;
-use super::compare::{Comparison, compare, drawn_otherwise};
+use super::compare::{Comparison, compare, drawn_alike, drawn_otherwise};
 use crate::billing::sale;
 use crate::billing::terms::terms;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -86,7 +87,12 @@ impl Answers {
                 return Ok(conclude(checks, Ppm::ZERO));
             }
             Method::Retrieval => self.recompute_retrieval(record).await?,
-            Method::Influence | Method::Span => self.recompute_model(&record).await?,
+            Method::Influence | Method::Span => {
+                let (found, apart) = self.recompute_model(&record).await?;
+                let alike = apart.filter(Apart::passes);
+                checks.extend(alike.map(|apart| check("tokens", Ok(drawn_alike(&apart)))));
+                found
+            }
         };
         let (result, difference) = match recomputed {
             Recomputed::Same => (Ok("the same answer and weights, to the bit".to_owned()), Ppm::ZERO),
@@ -191,36 +197,38 @@ impl Answers {
     }
 
     /// A released model stays as it is when something behind it is revoked, so that its answers can be computed again;
-    /// only what was revoked is named and paid no more.
-    async fn recompute_model(&self, record: &AnswerRecord) -> ServiceResult<Recomputed> {
+    /// only what was revoked is named and paid no more. Beside what computing it again has given, of a text, how far its tokens lie from
+    /// what is drawn here.
+    async fn recompute_model(&self, record: &AnswerRecord) -> ServiceResult<(Recomputed, Option<Apart>)> {
         let receipt = &record.receipt;
         let model = self.chain.registered_model(&receipt.model)?;
         if receipt.height != model.registered_height || receipt.snapshot != DataSnapshot::digest_of(&model.snapshots) {
-            return Ok(Recomputed::Other("height and snapshot are not those of the model on the ledger".to_owned()));
+            let what = "height and snapshot are not those of the model on the ledger";
+            return Ok((Recomputed::Other(what.to_owned()), None));
         }
         // Whose words were repeated depends on all that the model learnt, which is not here any more.
         if receipt.method() == Method::Span
             && let Some(id) = self.chain.revoked_since(&model)?
         {
-            return Ok(Recomputed::Gone(format!(
-                "contribution {id} behind the model was revoked; its matches can't be found again"
-            )));
+            let what = format!("contribution {id} behind the model was revoked; its matches can't be found again");
+            return Ok((Recomputed::Gone(what), None));
         }
         let (found, apart) = match self.model_output(&model, record).await {
             Ok(found) => found,
             // It cannot have been given.
-            Err(error) if error.code == Code::BadReceipt => return Ok(Recomputed::Other(error.detail)),
+            Err(error) if error.code == Code::BadReceipt => return Ok((Recomputed::Other(error.detail), None)),
             Err(error) => return Err(error),
         };
         if let Some(what) = apart.as_ref().and_then(drawn_otherwise) {
-            return Ok(Recomputed::Other(what));
+            return Ok((Recomputed::Other(what), apart));
         }
-        Ok(match compare(&record.output, &found, |id| self.chain.is_revoked(id))? {
+        let found = match compare(&record.output, &found, |id| self.chain.is_revoked(id))? {
             Comparison::Same if apart.is_some_and(|apart| apart.others > 0) => Recomputed::Within(Ppm::ZERO),
             Comparison::Same => Recomputed::Same,
             Comparison::Within(difference) => Recomputed::Within(difference),
             Comparison::Other(what) => Recomputed::Other(what),
-        })
+        };
+        Ok((found, apart))
     }
 }
 

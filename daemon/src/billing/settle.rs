@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn who_has_lost_his_debts_is_told_what_helps() {
         let carried = Carried { epoch: 7, statement: BlobHash([8; 32]) };
-        let unread = |missing| Unread { reason: "gone".to_owned(), remembered: false, bad: !missing, missing };
+        let unread = |missing: bool| Unread { reason: "gone".to_owned(), remembered: false, bad: !missing, missing };
         let said = without_debts(unread(true), Some(&carried)).detail;
         assert!(said.starts_with("gone; put back a copy") && said.contains(&carried.statement.to_string()), "{said}");
         assert_eq!(without_debts(unread(false), Some(&carried)).detail, "gone");

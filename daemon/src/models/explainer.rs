@@ -30,8 +30,8 @@ pub type Owners = [Vec<(ContributionId, u64)>];
 enum ExplainCmd {
     /// Values of all columns for a text and the label that was answered.
     Label(String, usize, Reply<Explanation>),
-    /// Values of all columns for a prompt and what was written after it.
-    Written(String, String, Reply<Explanation>),
+    /// Values of all columns for the tokens of a prompt and those that were written after it.
+    Written(Vec<u32>, Vec<u32>, Reply<Explanation>),
     /// Probabilities without each column.
     Without(String, Reply<Vec<Vec<f32>>>),
 }
@@ -98,12 +98,12 @@ impl ExplainHandle {
         self.ask(|reply| ExplainCmd::Label(text.to_owned(), label, reply)).await
     }
 
-    /// What moved what was `written` after `prompt`.
+    /// What moved the tokens `written` after those of `prompt`.
     ///
     /// # Errors
     /// As [`ExplainHandle::label`].
-    pub async fn written(&self, prompt: &str, written: &str) -> ServiceResult<Explanation> {
-        self.ask(|reply| ExplainCmd::Written(prompt.to_owned(), written.to_owned(), reply)).await
+    pub async fn written(&self, prompt: Vec<u32>, written: Vec<u32>) -> ServiceResult<Explanation> {
+        self.ask(|reply| ExplainCmd::Written(prompt, written, reply)).await
     }
 
     /// The probabilities of all labels without each column.

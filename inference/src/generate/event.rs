@@ -83,6 +83,11 @@ pub struct GenerateUsage {
     pub completion_tokens: usize,
 }
 
+/// By how much the probabilities that two machines compute may differ where it decides a token: a hundred times what other kernels, other numbers
+/// of threads and other company in the batch have ever made of it. What machines draw lies no further apart than their probabilities do, twice
+/// that where only the likeliest are drawn: whoever's differ by less than half of it is never refused.
+pub const DRAW_TOLERANCE: f64 = 1e-3;
+
 /// How far an answer that is checked lies from what would have been drawn with its seed: token by token, by how much the probabilities would
 /// have to be others for that token to come.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -98,6 +103,11 @@ pub struct Apart {
 }
 
 impl Apart {
+    /// Whether the model that checks can have drawn it, on another machine.
+    pub fn passes(&self) -> bool {
+        self.most <= DRAW_TOLERANCE
+    }
+
     pub(super) fn add(&mut self, distance: f64) {
         self.tokens += 1;
         self.others += usize::from(distance > 0.0);

@@ -164,6 +164,14 @@ impl GenerateHandle {
         rendered.map_err(|error| GenerateError::Text(error.to_string()))?
     }
 
+    /// The tokens that a prompt is read as: those that an answer to it follows on.
+    ///
+    /// # Errors
+    /// As [`GenerateHandle::submit`], of the prompt.
+    pub async fn prompt_tokens(&self, prompt: PromptText) -> Result<Vec<u32>, GenerateError> {
+        self.tokenise(Prompt::Parts(prompt)).await
+    }
+
     /// Starts an answer, which comes token by token.
     ///
     /// # Errors

@@ -57,7 +57,8 @@ pub use chat::{ChatForm, Message, Role};
 pub use config::GenerateConfig;
 pub use decoder::DecoderInfo;
 pub use event::{
-    Alternative, Apart, Completion, FinishReason, GenerateEvent, GenerateStream, GenerateUsage, TokenLogprobs,
+    Alternative, Apart, Completion, DRAW_TOLERANCE, FinishReason, GenerateEvent, GenerateStream, GenerateUsage,
+    TokenLogprobs,
 };
 pub use grammar::MAX_SCHEMA_BYTES;
 pub use handle::{GenerateHandle, GenerateRequest, Prompt};

@@ -1,18 +1,19 @@
 //! Whose records helped: forward replay and every other method, held against real retraining in the same run.
 //!
-//! Two tasks: handwritten digits on a small network, clean and with noisy contributors, and the demo's texts on a
-//! transformer. A row compares forward replay's agreement with retraining with that of another method; further rows
+//! Three tasks: handwritten digits on a small network, clean and with noisy contributors; the demo's texts on a
+//! transformer; and the same texts to be continued, on a decoder. A row compares forward replay's agreement with retraining with that of another method; further rows
 //! say whether it reaches what the arithmetic ought to.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use datanet_study::{DigitsTask, Logistic, MethodScores, Peers, Plain, Points, Report, convex, replay_name};
 use datanet_training::attribution::{AuditPlan, Curvature, Faithfulness};
 use datanet_training::job::{Attribution, Method};
 use datanet_training::run::Gradient;
 
+use super::attribution_language::{self, Language, LanguageBench};
 use super::attribution_text::{self, Texts};
 use super::{Measure, attribution_attacks, attribution_foretold, attribution_pay, attribution_peers};
 use crate::peer::{Python, PythonPackages};
@@ -50,12 +51,14 @@ pub struct AttributionBench {
     pub attackers: usize,
     /// A record's gradient is at most so many times its batch's median; 0 for no bound, none for what a job ships with.
     pub clip: Option<f32>,
-    /// The only task that is measured on; none for both.
+    /// The only task that is measured on; none for all.
     pub only: Option<AttributionTask>,
     /// Retrainings with a tenth of the records removed, each task.
     pub subsets: usize,
     /// Whether other people's software values the same records.
     pub peers: bool,
+    /// The task of language.
+    pub language: LanguageBench,
 }
 
 /// What is learnt.
@@ -65,6 +68,8 @@ pub enum AttributionTask {
     Digits,
     /// Texts on a transformer.
     Texts,
+    /// Texts to be continued, on a decoder.
+    Language,
 }
 
 impl AttributionBench {
@@ -75,7 +80,9 @@ impl AttributionBench {
     }
 
     fn wants(&self, task: AttributionTask) -> bool {
-        self.only.is_none_or(|only| only == task)
+        // Attacks are on what is labelled.
+        let is_there = task != AttributionTask::Language || !self.attacks;
+        is_there && self.only.is_none_or(|only| only == task)
     }
 }
 
@@ -84,16 +91,29 @@ impl AttributionBench {
 /// # Errors
 /// When the digits or texts cannot be had, or a training fails.
 pub async fn run(bench: &AttributionBench, json: bool) -> Result<Vec<Measure>> {
+    let is_attacked = bench.attacks && bench.only == Some(AttributionTask::Language);
+    ensure!(!is_attacked, "attacks are measured on the digits and the texts; leave --only language out");
     let ui = Ui::new(json);
     let points = if bench.wants(AttributionTask::Digits) { Some(digits(&ui).await?) } else { None };
     let texts = match bench.wants(AttributionTask::Texts) {
         true => Some(attribution_text::Texts::ready(&ui, bench.data.as_deref()).await?),
         false => None,
     };
+    let language = match bench.wants(AttributionTask::Language) {
+        true => Some(Language::ready(&ui, bench.data.as_deref(), bench.language.records).await?),
+        false => None,
+    };
     let python = if bench.peers { Some(attribution_peers::ready(&ui).await?) } else { None };
     let bench = bench.clone();
     // Trainings of minutes, which no asynchronous thread should be kept by.
-    tokio::task::spawn_blocking(move || measure(&bench, points.as_ref(), texts.as_ref(), python.as_ref(), &ui)).await?
+    tokio::task::spawn_blocking(move || {
+        let mut measures = measure(&bench, points.as_ref(), texts.as_ref(), python.as_ref(), &ui)?;
+        if let Some(language) = &language {
+            measures.extend(attribution_language::run(language, &bench.language, bench.subsets, bench.clip(), &ui)?);
+        }
+        Ok::<_, anyhow::Error>(measures)
+    })
+    .await?
 }
 
 fn measure(
@@ -131,7 +151,7 @@ fn on_digits(
     let mut measures = vec![convex_check(points, subsets, ui)?];
     for noisy in [false, true] {
         let report = study_digits(points, noisy, subsets, clip, python, ui)?;
-        measures.extend(compared(if noisy { "noisy digits" } else { "digits" }, &report));
+        measures.extend(compared(if noisy { "noisy digits" } else { "digits" }, &report, Curvature::All));
     }
     Ok(measures)
 }
@@ -197,12 +217,13 @@ pub(super) fn summary(report: &Report) -> String {
     format!("{accuracy}loss {loss:.3}, {parameters} parameters, {steps} steps, {training_seconds:.1} s a training")
 }
 
-/// Forward replay with all rows beside every method, itself with cheaper rows included: the latter, and agreement
+/// Forward replay with these rows beside every method, itself with cheaper rows included: the latter, and agreement
 /// across contributors, are told without a goal.
-pub(super) fn compared(task: &str, report: &Report) -> Vec<Measure> {
-    let Some(ours) = find(report, Curvature::All) else { return Vec::new() };
+pub(super) fn compared(task: &str, report: &Report, curvature: Curvature) -> Vec<Measure> {
+    let Some(ours) = find(report, curvature) else { return Vec::new() };
+    let own = replay_name(curvature);
     let mut measures = Vec::new();
-    for row in report.rows.iter().filter(|row| row.method != replay_name(Curvature::All)) {
+    for row in report.rows.iter().filter(|row| row.method != own) {
         let goal = if row.method.starts_with("forward replay") { 0.0 } else { 1.0 };
         let scores = [
             ("LDS", ours.lds, row.faithfulness.lds, goal),
@@ -212,7 +233,7 @@ pub(super) fn compared(task: &str, report: &Report) -> Vec<Measure> {
         for (unit, ours, peer, goal) in scores {
             let (Some(ours), Some(peer)) = (ours, peer) else { continue };
             let (ours, peer) = (f64::from(ours), f64::from(peer));
-            let (name, ratio) = (format!("{task}: forward replay, all rows"), ours / peer.max(LEAST));
+            let (name, ratio) = (format!("{task}: {own}"), ours / peer.max(LEAST));
             measures.push(Measure::of(&name, unit, ours, peer, &row.method, ratio, goal));
         }
     }
@@ -289,7 +310,7 @@ mod tests {
 
     #[test]
     fn every_other_method_is_a_peer_and_cheaper_rows_are_only_told() {
-        let measures = compared("digits", &report());
+        let measures = compared("digits", &report(), Curvature::All);
         let lds: Vec<&Measure> = measures.iter().filter(|measure| measure.unit == "LDS").collect();
         assert_eq!((measures.len(), lds.len()), (4, 2));
         assert!(lds[0].goal == 0.0 && lds[1].goal == 1.0 && (lds[1].ratio - 2.0).abs() < 1e-6);

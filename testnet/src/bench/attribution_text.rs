@@ -113,7 +113,7 @@ pub(super) fn run(
         ControlFlow::Continue(())
     })?;
     step.done(summary(&report));
-    let mut measures = compared("texts", &report);
+    let mut measures = compared("texts", &report, Curvature::All);
     let (all, label) = (find(&report, Curvature::All), find(&report, Curvature::TrueLabel));
     let [goal_all, goal_label, goal_who] = GOALS;
     measures.extend([

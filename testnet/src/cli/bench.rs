@@ -6,8 +6,9 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use crate::bench::{
-    self, AdaptersBench, AnswersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, GenerateBench,
-    LearningBench, LedgerBench, Measure, QuantBench, ServeBench, StateBench, StatementsBench, TrainBench,
+    self, AdaptersBench, AnswersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, FollowBench,
+    GenerateBench, LanguageBench, LearningBench, LedgerBench, Measure, QuantBench, ServeBench, StateBench,
+    StatementsBench, TrainBench,
 };
 
 /// What can be measured.
@@ -193,6 +194,25 @@ pub(super) enum Bench {
         #[arg(long)]
         json: bool,
     },
+    /// Texts that one service drew, followed by another as receipts are checked: the same model on other kernels, and what
+    /// it is not
+    Follow {
+        /// Answers of each service
+        #[arg(long, default_value_t = 300)]
+        answers: usize,
+        /// Most tokens of an answer
+        #[arg(long, default_value_t = 64)]
+        tokens: usize,
+        /// Width of the decoder; a multiple of 16
+        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(32..=2048))]
+        hidden: u16,
+        /// The number of a GPU whose answers the processor follows as well
+        #[arg(long)]
+        cuda: Option<u32>,
+        /// One JSON object a measure
+        #[arg(long)]
+        json: bool,
+    },
     /// Forward replay and every other method of attribution, against real retraining
     Attribution {
         /// Data in the demo's form: one folder a contributor, and holdout.jsonl
@@ -216,15 +236,31 @@ pub(super) enum Bench {
         /// not given
         #[arg(long)]
         clip: Option<f32>,
-        /// The task to measure on, of both
+        /// The task to measure on, of all
         #[arg(long, value_enum)]
         only: Option<AttributionTask>,
         /// Retrainings with a tenth of the records removed, each task
         #[arg(long, default_value_t = 20)]
         subsets: usize,
-        /// dattri's methods on the same adapters, records and queries as well (installs PyTorch: some gigabytes)
-        #[arg(long, conflicts_with_all = ["attacks", "pay"])]
+        /// dattri's methods on the same adapters, records and queries of digits and texts as well (installs PyTorch: some
+        /// gigabytes)
+        #[arg(long, conflicts_with_all = ["attacks", "pay", "first_order"])]
         peers: bool,
+        /// Records of each contributor, of the task of language
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(2..))]
+        records: u16,
+        /// Width of the decoder that is made for the task of language; a multiple of 8
+        #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(16..=2048))]
+        hidden: u16,
+        /// Random combinations of signs of forward replay, of the task of language
+        #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=64))]
+        rows: u8,
+        /// Highest learning rate of the adapters, of the task of language
+        #[arg(long, default_value_t = 2e-3)]
+        rate: f32,
+        /// A decoder's folder, as Hugging Face has it, for the task of language instead of one that is made
+        #[arg(long, value_parser = super::path())]
+        base: Option<PathBuf>,
         /// One JSON object a measure
         #[arg(long)]
         json: bool,
@@ -279,12 +315,45 @@ impl Bench {
             Self::Generate { tokens, streams, rounds, threads, json } => {
                 (bench::generate(&GenerateBench { tokens, streams, rounds, threads }, json).await?, json)
             }
-            Self::Attribution { data, attacks, pay, first_order, attackers, clip, only, subsets, peers, json } => {
+            Self::Follow { answers, tokens, hidden, cuda, json } => {
+                let hidden = hidden.into();
+                (bench::follow(&FollowBench { answers, tokens, hidden, cuda }, json).await?, json)
+            }
+            Self::Attribution {
+                data,
+                attacks,
+                pay,
+                first_order,
+                attackers,
+                clip,
+                only,
+                subsets,
+                peers,
+                records,
+                hidden,
+                rows,
+                rate,
+                base,
+                json,
+            } => {
                 let (attackers, pay) = (usize::from(attackers), pay.map(u64::from));
                 let first_order = first_order.map(u64::from);
                 let on_digits = pay.is_some() || first_order.is_some();
                 let only = if on_digits { Some(AttributionTask::Digits) } else { only };
-                let bench = AttributionBench { data, attacks, pay, first_order, attackers, clip, only, subsets, peers };
+                let (records, hidden, rows) = (records.into(), hidden.into(), rows.into());
+                let language = LanguageBench { records, hidden, base, rows, rate };
+                let bench = AttributionBench {
+                    data,
+                    attacks,
+                    pay,
+                    first_order,
+                    attackers,
+                    clip,
+                    only,
+                    subsets,
+                    peers,
+                    language,
+                };
                 (bench::attribution(&bench, json).await?, json)
             }
         })

@@ -176,11 +176,11 @@ impl Explainer {
         self.explanation(losses[0], gradients.row(0))
     }
 
-    /// Why a decoder wrote `written` after `prompt`.
+    /// Why a decoder wrote the tokens `written` after those of `prompt`: by their own mean loss.
     ///
     /// # Errors
-    /// When nothing was written within the model's limit of tokens, the model is no decoder, or it cannot run.
-    pub fn explain_written(&mut self, prompt: &str, written: &str) -> Result<Explanation, AnswerError> {
+    /// When nothing was written or given before it, a token is none of the model's, the model is no decoder, or it cannot run.
+    pub fn explain_written(&mut self, prompt: &[u32], written: &[u32]) -> Result<Explanation, AnswerError> {
         if self.network.task() != Task::Generate {
             return Err(AnswerError::Task(self.network.task()));
         }

@@ -39,6 +39,9 @@ pub enum NetworkError {
     /// The graph is not what it should be.
     #[error("the graph does not fit: {0}")]
     Graph(String),
+    /// A text whose tokens have no loss.
+    #[error("a written text cannot be attributed: {0}")]
+    Written(String),
     /// The base is of the wrong kind.
     #[error("the base model cannot {task:?}; that task needs {wanted}")]
     Task {

@@ -67,6 +67,11 @@ impl Examples {
         Ok(Self { task, rows, labels: examples.iter().map(|example| example.label).collect(), meanings })
     }
 
+    /// One text for a language model, by its tokens.
+    pub(super) fn written(tokens: Tokenised) -> Self {
+        Self { task: Task::Generate, rows: vec![tokens], labels: vec![None], meanings: Vec::new() }
+    }
+
     /// What a sample means, for sentence embeddings: samples of the same number are no contrast to each other.
     pub(super) fn meaning(&self, sample: usize) -> usize {
         self.meanings.get(sample).copied().unwrap_or(sample)

@@ -200,7 +200,11 @@ impl Network {
     /// [`NetworkError`].
     pub fn load(&mut self, examples: &[&Example]) -> Result<(), NetworkError> {
         let end = self.blueprint.end_token;
-        let loaded = Examples::load(self.task, examples, &self.tokens, self.max_tokens, end)?;
+        self.hold(Examples::load(self.task, examples, &self.tokens, self.max_tokens, end)?)
+    }
+
+    /// Takes records in place of any others, and runs the frozen layers over each.
+    fn hold(&mut self, loaded: Examples) -> Result<(), NetworkError> {
         let frozen = match self.frozen.take() {
             Some(kept) => Some(kept),
             None => self.blueprint.compile_prefix()?,

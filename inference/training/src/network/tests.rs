@@ -124,17 +124,43 @@ fn embeddings_have_gradients_of_their_contrast() {
     close(&rows.sum(), &sum);
 }
 
-#[test]
-fn a_decoders_parameters_all_have_gradients() {
-    let folder = tempfile::tempdir().unwrap();
+/// A decoder all of whose parameters are trained, with records.
+fn decoder(folder: &Path) -> Network {
     let data = prose(16, 4);
     let plan =
         Scratch { vocabulary: 320, hidden: 16, layers: 1, heads: 2, kv_heads: 1, intermediate: 24, max_positions: 64 };
     let mut job = Job::new("", Task::Generate);
     (job.max_tokens, job.scratch) = (32, Some(plan));
-    let config = crate::run::begin_decoder(job.scratch.as_ref().unwrap(), &data, folder.path()).unwrap();
-    let mut network = Network::scratch(&job, &config, folder.path(), &runtime(), &session()).unwrap();
+    let config = crate::run::begin_decoder(job.scratch.as_ref().unwrap(), &data, folder).unwrap();
+    let mut network = Network::scratch(&job, &config, folder, &runtime(), &session()).unwrap();
     network.load_data(&data).unwrap();
+    network
+}
+
+#[test]
+fn what_was_written_after_a_texts_first_token_has_the_texts_loss_and_gradient() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut network = decoder(folder.path());
+    let theta = moved(&network);
+    let (losses, sum) = network.weighted_gradient(&theta, &[3], &[1.0]).unwrap();
+    let examples = network.examples().unwrap();
+    let (first, written) = (examples.input(3)[..1].to_vec(), examples.targets(3).to_vec());
+    let (loss, gradient) = network.continuation(&theta, &first, &written).unwrap();
+    close(&[loss], &losses);
+    close(&gradient, &sum);
+    // More than the model has positions for is read in parts.
+    let (loss, gradient) = network.continuation(&theta, &first, &written.repeat(20)).unwrap();
+    assert!((1.0..12.0).contains(&loss) && gradient.iter().all(|x| x.is_finite()), "{loss}");
+    let bad: [(&[u32], &[u32]); 3] = [(&[], &written), (&first, &[]), (&first, &[320])];
+    for (prompt, written) in bad {
+        assert!(matches!(network.continuation(&theta, prompt, written), Err(NetworkError::Written(_))));
+    }
+}
+
+#[test]
+fn a_decoders_parameters_all_have_gradients() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut network = decoder(folder.path());
     let theta = moved(&network);
     let samples = [0, 5, 9];
     let (losses, sum) = network.weighted_gradient(&theta, &samples, &[1.0; 3]).unwrap();

@@ -1,5 +1,7 @@
 use std::{path::PathBuf, sync::OnceLock};
 
+use tokenizers::Tokenizer;
+
 use super::*;
 use crate::{
     data::Dataset,
@@ -7,6 +9,7 @@ use crate::{
     recipe::Recipe,
     run::{Control, Setup, train},
     testing::{base, prose, runtime, session, topics},
+    tokenizer::END,
 };
 
 /// Trains and gives the release's folder.
@@ -92,7 +95,7 @@ fn questions_that_do_not_fit_are_refused() {
     let (_, _folder, release) = classifier();
     let mut explainer = open(release);
     assert!(matches!(explainer.explain("soup", 3), Err(AnswerError::Label { label: 3, labels: 3 })));
-    assert!(matches!(explainer.explain_written("soup", " is hot"), Err(AnswerError::Task(Task::Classify))));
+    assert!(matches!(explainer.explain_written(&[1], &[2]), Err(AnswerError::Task(Task::Classify))));
 }
 
 #[test]
@@ -158,13 +161,22 @@ fn written_text_is_explained_without_its_prompt() {
     (job.attribution.audit_subsets, job.attribution.audit_contributors) = (0, 0);
     let (_folder, release) = release(&job, &data, &base);
     let mut explainer = Explainer::open(&base, &release, runtime(), session()).unwrap();
-    let text = &data.held_out[0].text;
-    let (prompt, written) = text.split_at(text.find(' ').unwrap());
+    let tokenizer = Tokenizer::from_file(base.join("tokenizer.json")).unwrap();
+    let text: Vec<u32> = tokenizer.encode(data.held_out[0].text.as_str(), true).unwrap().get_ids().to_vec();
+    let (prompt, written) = text.split_at(3);
     let why = explainer.explain_written(prompt, written).unwrap();
     assert!(why.loss > 0.0 && why.values.iter().any(|value| *value != 0.0));
-    // Nothing before the prompt's first token: the whole text is what was written, but for that token.
-    let whole = explainer.explain_written("", text).unwrap();
+    // All but the first token, which nothing predicts.
+    let whole = explainer.explain_written(&text[..1], &text[1..]).unwrap();
     assert!(whole.loss > 0.0 && whole.values != why.values);
-    assert!(explainer.explain_written(text, "").is_err());
-    assert!(matches!(explainer.explain(text, 0), Err(AnswerError::Task(Task::Generate))));
+    let sum = |why: &Explanation, tokens: usize| f64::from(why.loss) * tokens as f64;
+    let between = explainer.explain_written(&text[..1], &text[1..3]).unwrap();
+    let parts = sum(&between, 2) + sum(&why, written.len());
+    assert!((sum(&whole, text.len() - 1) - parts).abs() < 1e-3, "losses of tokens add up");
+    // Longer than what training reads of a text, and ended by the model.
+    let long = text.repeat(24);
+    assert!(explainer.explain_written(&long, &[END]).unwrap().loss > 0.0);
+    assert!(explainer.explain_written(&text, &[]).is_err() && explainer.explain_written(&[], &text).is_err());
+    assert!(explainer.explain_written(prompt, &[u32::MAX]).unwrap_err().to_string().contains("the model knows"));
+    assert!(matches!(explainer.explain(&data.held_out[0].text, 0), Err(AnswerError::Task(Task::Generate))));
 }
