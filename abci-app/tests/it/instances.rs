@@ -219,7 +219,8 @@ impl Crowd {
     fn settle(&mut self, ledger: &LedgerHandle) -> Option<Action> {
         let reader = ledger.reader();
         let channel = channels::of_node(&reader, &node(SERVER), None, 9).unwrap().pop()?;
-        let epoch = settlement::get(&reader, &node(SERVER)).unwrap().map_or(1, |settled| settled.latest.epoch + 1);
+        let before = settlement::get(&reader, &node(SERVER)).unwrap();
+        let epoch = before.as_ref().map_or(1, |settled| settled.latest.epoch + 1);
         let payer = (1..=PEOPLE).find(|n| address(*n) == channel.payer)?;
         let fees = 10_000 + self.any(90_000);
         let split = FeeShares::STANDARD.split(fees);
@@ -235,7 +236,7 @@ impl Crowd {
             accounts: 1,
             receipts: Digest([8; 32]),
             params: versions::number(&reader).unwrap(),
-            carries: None,
+            carries: before.and_then(|settled| settled.carried()),
             taken: Vec::new(),
         }))
     }
