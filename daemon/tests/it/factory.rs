@@ -388,7 +388,7 @@ async fn other_words_are_found_out(node: &TestNode, id: &str) {
         (|r| r.output.answer = "The keeper wins".to_owned(), "the answer says"),
         (|r| completion(r).tokens[0] ^= 1, "are others than are drawn here"),
         (|r| completion(r).tokens.clear(), "other tokens than it counts"),
-        (|r| shorten(completion(r)), "nothing ends it"),
+        (shorten, "nothing ends it"),
         (|r| r.input.sampling.as_mut().unwrap().seed += 1, "are others than are drawn here"),
         (|r| completion(r).finish_reason = "stop".to_owned(), "the answer says"),
     ];
@@ -406,10 +406,12 @@ fn completion(record: &mut AnswerRecord) -> &mut Completion {
     record.output.completion.as_mut().unwrap()
 }
 
-/// Fewer words than were asked for.
-fn shorten(completion: &mut Completion) {
-    completion.tokens.truncate(3);
-    completion.completion_tokens = 3;
+/// Fewer words than were asked for, and paid as so many.
+fn shorten(record: &mut AnswerRecord) {
+    let written = completion(record);
+    written.tokens.truncate(3);
+    written.completion_tokens = 3;
+    record.receipt.usage.as_mut().unwrap().tokens = 3;
 }
 
 /// What a message holds is text, and the receipt says so, so that another node reads it as this one did.
