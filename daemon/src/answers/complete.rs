@@ -233,7 +233,10 @@ impl Answers {
         held: Held,
         sender: &mpsc::Sender<Piece>,
     ) -> ServiceResult<Finished> {
-        let mut reader = Reader { sender, is_paid: held.is_paid(), patience: STALLED, stalled: false };
+        let has_form = bill.input.sampling.as_ref().is_some_and(|sampling| sampling.json_schema.is_some());
+        let is_paid = held.is_paid();
+        let withheld = (is_paid && has_form).then(Vec::new);
+        let mut reader = Reader { sender, is_paid, withheld, patience: STALLED, stalled: false };
         let written = match self.write(stream, bill, &mut reader).await {
             Ok(written) => written,
             Err(error) => {
@@ -242,6 +245,7 @@ impl Answers {
             }
         };
         let record = self.billing.capture(held, written.answer).await?;
+        reader.tell().await;
         if reader.stalled {
             return Err(ServiceError::new(
                 Code::ClientLeft,
@@ -369,6 +373,8 @@ struct Reader<'a> {
     sender: &'a mpsc::Sender<Piece>,
     /// Whether it is written to its end without anybody to read it.
     is_paid: bool,
+    /// What is told once it is paid, where it is not told as it comes: a text that its asker's own form keeps from its end fails, and is not paid.
+    withheld: Option<Vec<Token>>,
     /// How long it may take nothing.
     patience: Duration,
     /// Whether nobody has read for so long: what is held for the answer must not wait for that.
@@ -385,8 +391,19 @@ impl Reader<'_> {
         }
     }
 
+    /// Passes on what was withheld.
+    async fn tell(&mut self) {
+        for token in self.withheld.take().unwrap_or_default() {
+            self.pass(token).await;
+        }
+    }
+
     async fn pass(&mut self, token: Token) {
         if self.stalled {
+            return;
+        }
+        if let Some(withheld) = &mut self.withheld {
+            withheld.push(token);
             return;
         }
         // Whoever leaves is noticed elsewhere.
@@ -450,11 +467,27 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn what_may_fail_by_its_askers_own_form_is_told_once_it_is_paid_and_in_order() {
+        let (sender, mut pieces) = mpsc::channel(8);
+        let withheld = Some(Vec::new());
+        let mut reader = Reader { sender: &sender, is_paid: true, withheld, patience: STALLED, stalled: false };
+        for text in ["a", "b"] {
+            reader.pass(Token { text: text.into(), logprobs: None }).await;
+        }
+        assert!(pieces.try_recv().is_err(), "nothing before it is paid");
+        reader.tell().await;
+        for text in ["a", "b"] {
+            assert!(matches!(pieces.try_recv(), Ok(Piece::Token(token)) if token.text == text));
+        }
+        assert!(pieces.try_recv().is_err());
+    }
+
+    #[tokio::test]
     async fn a_reader_that_takes_nothing_is_written_on_without() {
         let token = || Token { text: "a".into(), logprobs: None };
         let (sender, mut pieces) = mpsc::channel(2);
         let patience = Duration::from_millis(20);
-        let mut reader = Reader { sender: &sender, is_paid: true, patience, stalled: false };
+        let mut reader = Reader { sender: &sender, is_paid: true, withheld: None, patience, stalled: false };
         for _ in 0..10_000 {
             reader.pass(token()).await;
         }
@@ -462,7 +495,7 @@ mod tests {
         assert!(futures::poll!(std::pin::pin!(reader.gone())).is_pending(), "what is paid is written to its end");
         // Who reads is waited for, however slow.
         let (sender, slow) = mpsc::channel(2);
-        let mut reader = Reader { sender: &sender, is_paid: false, patience: STALLED, stalled: false };
+        let mut reader = Reader { sender: &sender, is_paid: false, withheld: None, patience: STALLED, stalled: false };
         let reading = tokio::spawn(async move {
             let mut slow = slow;
             let mut count = 0;
@@ -481,7 +514,7 @@ mod tests {
         // Of what is free nothing is written for nobody.
         let (sender, gone) = mpsc::channel::<Piece>(2);
         drop(gone);
-        Reader { sender: &sender, is_paid: false, patience, stalled: false }.gone().await;
+        Reader { sender: &sender, is_paid: false, withheld: None, patience, stalled: false }.gone().await;
         assert!(matches!(pieces.try_recv(), Ok(Piece::Token(_))), "what it was sent before is there");
     }
 }

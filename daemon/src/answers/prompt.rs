@@ -8,13 +8,28 @@ use datanet_inference::generate::{
     GenerateError, GenerateHandle, GenerateRequest, GenerateStream, Message, Prompt as Given, PromptText, Role,
     SamplingParams,
 };
-use datanet_types::receipt::{AskInput, Sampling};
+use datanet_types::receipt::{AskInput, MAX_ANSWER_RECORD_BYTES, Sampling};
+use prost::Message as _;
 
 use super::complete::{CompletionAsk, Prompt};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::errors::generate_error;
 use crate::models::served::{Engine, ServedModel};
 use crate::ppm;
+
+/// Bytes that what is asked may have in all. The rest of a receipt is the answer's: a text is read while it is written, and nobody can be charged for what
+/// no receipt holds, so that whoever fills one with spaces would read for nothing.
+const MAX_ASKED: usize = MAX_ANSWER_RECORD_BYTES / 2;
+
+fn check_room(input: &AskInput) -> ServiceResult<()> {
+    let bytes = input.encoded_len();
+    if bytes <= MAX_ASKED {
+        return Ok(());
+    }
+    let detail =
+        format!("prompt and form have {bytes} bytes, and a receipt holds {MAX_ASKED} beside the answer; ask in fewer");
+    Err(ServiceError::new(Code::PromptTooLong, detail))
+}
 
 /// What is asked for, answer by answer.
 pub(super) async fn inputs(served: &Arc<ServedModel>, ask: &CompletionAsk) -> ServiceResult<Vec<AskInput>> {
@@ -33,7 +48,9 @@ pub(super) async fn inputs(served: &Arc<ServedModel>, ask: &CompletionAsk) -> Se
             ..AskInput::default()
         }
     };
-    Ok((0..ask.choices).map(input).collect())
+    let inputs: Vec<AskInput> = (0..ask.choices).map(input).collect();
+    inputs.iter().try_for_each(check_room)?;
+    Ok(inputs)
 }
 
 fn decoder(served: &ServedModel) -> ServiceResult<(&GenerateHandle, Option<AdapterKey>)> {
@@ -121,6 +138,15 @@ pub(super) async fn start(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_leaves_no_room_for_its_answer_in_a_receipt_is_not_written_for_nothing() {
+        let input = |bytes: usize| AskInput { text: " ".repeat(bytes), ..AskInput::default() };
+        check_room(&input(MAX_ASKED - 16)).unwrap();
+        let error = check_room(&input(MAX_ANSWER_RECORD_BYTES - 16)).unwrap_err();
+        assert_eq!(error.code, Code::PromptTooLong, "{error}");
+        assert!(error.detail.contains("ask in fewer"), "{error}");
+    }
 
     #[test]
     fn parts_of_a_prompt_survive_a_receipt_and_half_a_part_is_refused() {

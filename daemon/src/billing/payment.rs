@@ -448,6 +448,20 @@ impl Billing {
         Ok(None)
     }
 
+    /// The answer that a payment has bought to this very question at prices for text that the node has no more; none if its quote is bad for another
+    /// reason.
+    pub(super) async fn bought_at_former_prices(
+        &self,
+        payment: &Payment,
+        asked: &Asked,
+    ) -> ServiceResult<Option<AnswerRecord>> {
+        let is_own_word = |quote: &SignedQuote| self.honour_at(quote, asked, &Price::quoted(quote), 0).is_ok();
+        if payment.quote.as_ref().is_some_and(is_own_word) {
+            return self.bought_already(payment, asked).await;
+        }
+        Ok(None)
+    }
+
     /// The answer that a payment has bought, if it has; an error if that was to another question.
     async fn bought_before(
         &self,
@@ -543,10 +557,17 @@ impl Billing {
     pub(super) fn covered(&self, channel: &Channel, cumulative: Amount, price: &Price) -> ServiceResult<Price> {
         let stands = self.stands(&channel.id)?;
         if stands.least(price) > channel.deposit {
-            return Err(exhausted(channel, stands.taken, price.least));
+            return Err(used_up(channel, &stands, price.least));
         }
-        let Some(paid) = stands.pays(cumulative, price) else {
-            let how = if cumulative <= stands.promised { "goes backwards" } else { "is not for the price" };
+        let pays = stands.pays(cumulative, price);
+        // Who counts what he has promised comes to more than there is, though what was not used would do.
+        let fits = cumulative <= channel.deposit || stands.asked(price) > channel.deposit;
+        let Some(paid) = pays.filter(|_| fits) else {
+            let how = match pays {
+                _ if cumulative <= stands.promised => "goes backwards",
+                Some(_) => "is for more than the channel has",
+                None => "is not for the price",
+            };
             let (Stands { promised, .. }, asked) = (stands, stands.asked(price));
             let (costs, most) = (if price.is_metered() { "costs up to" } else { "costs" }, price.most);
             return Err(ServiceError::new(
@@ -647,6 +668,22 @@ impl Billing {
             )
         })
     }
+}
+
+/// The next voucher must be for more than the channel has, of an answer that costs `price` at least.
+fn used_up(channel: &Channel, stands: &Stands, price: Amount) -> ServiceError {
+    if stands.taken.saturating_add(price) > channel.deposit {
+        return exhausted(channel, stands.taken, price);
+    }
+    let (id, unused) = (channel.id, channel.deposit.saturating_sub(stands.taken));
+    ServiceError::new(
+        Code::ChannelExhausted,
+        format!(
+            "all of the channel's deposit of {} is promised, and the next voucher must promise more, though {} of it are not used; add to it with `datanet channel top-up {id} --amount AMOUNT`, or close it and have those back",
+            display(channel.deposit),
+            display(unused)
+        ),
+    )
 }
 
 fn exhausted(channel: &Channel, spent: Amount, price: Amount) -> ServiceError {

@@ -240,6 +240,11 @@ impl Billing {
         let late = match payment.quote.as_ref().map(|quote| self.honour(quote, &asked, &price)) {
             // What was bought in time is given again later, too.
             Some(Err(error)) if error.code == Code::QuoteExpired && price.most > 0 => Some(error),
+            // As is what was bought before the node had other prices for text.
+            Some(Err(error)) if error.code == Code::BadQuote => {
+                let bought = self.bought_at_former_prices(&payment, &asked).await?;
+                return bought.map(|record| Admission::Again(Box::new(record))).ok_or(error);
+            }
             Some(Err(error)) => return Err(error),
             Some(Ok(())) | None => None,
         };

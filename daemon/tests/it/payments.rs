@@ -142,6 +142,18 @@ async fn a_text_takes_what_it_used_of_what_was_paid_ahead_and_the_rest_pays_for_
     // A voucher is one payment, whatever it has left.
     assert_eq!(buy(1_500, "one?", 1_100).await.unwrap().id(), first.id());
     assert_eq!(buy(1_500, "two?", 1_000).await.err().unwrap().code, Code::VoucherSpent);
+    // Nor is what was bought lost by the node's having other prices for text since; what was not is at none that were not quoted.
+    let quote = billing.quote(Kind::Ask, world.datanet.0, price, None);
+    let dearer = Price::of_text(Rate { answer: 2_000, thousand: 1_000 }, 500);
+    let since = async |cumulative: u64, question: &'static str| {
+        let payment = world.voucher(channel, cumulative).quoted(Some(quote.clone()));
+        billing.reserve(Order { price: dearer, ..world.order(payment, question) }).await
+    };
+    let Ok(Admission::Again(again)) = since(1_500, "one?").await else { panic!("it was bought at the former prices") };
+    assert_eq!(again.id(), first.id());
+    for (cumulative, question) in [(1_500, "two?"), (3_600, "two?")] {
+        assert_eq!(since(cumulative, question).await.err().unwrap().code, Code::BadQuote, "{cumulative}");
+    }
     let short = buy(2_100, "two?", 1_000).await.err().unwrap();
     assert!(short.code == Code::WrongVoucherAmount && short.detail.contains("sign for 2600"), "{short}");
     // For fewer tokens than were asked for: as many as it pays for, and no more.
@@ -157,6 +169,29 @@ async fn a_text_takes_what_it_used_of_what_was_paid_ahead_and_the_rest_pays_for_
     assert_eq!((stands.taken, stands.promised), (3_300, 3_800));
     let charged = datanet_ledger::component::channels::get(&world.node.services().chain.reader().unwrap(), &channel);
     assert_eq!(charged.unwrap().unwrap().charged, 3_300);
+}
+
+/// A payer who counts what he has promised, up to the end of the channel's deposit, of texts that are shorter than he pays for ahead.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_promised_all_that_there_is_is_told_how_to_go_on() {
+    let world = World::new().await;
+    let channel = world.channel(10 * PRICE).await;
+    let billing = world.answers().billing;
+    let rate = Rate { answer: 1_000, thousand: 1_000 };
+    let buy = async |cumulative: u64, question: &'static str, (tokens, fee): (u32, u64)| {
+        let answer = world.answer(question, fee);
+        let order =
+            Order { price: Price::of_text(rate, tokens), ..world.order(world.voucher(channel, cumulative), question) };
+        billing.purchase(order, async move { Ok((answer, ())) }).await.map(|bought| bought.record)
+    };
+    buy(9_000, "one?", (8_000, 1_100)).await.unwrap();
+    let beyond = buy(10_500, "two?", (500, 1_000)).await.err().unwrap();
+    assert!(beyond.code == Code::WrongVoucherAmount && beyond.detail.contains("sign for 9001"), "{beyond}");
+    buy(9_001, "two?", (500, 1_000)).await.unwrap();
+    buy(10_000, "three?", (500, 1_000)).await.unwrap();
+    let all = buy(10_001, "four?", (500, 1_000)).await.err().unwrap();
+    assert!(all.code == Code::ChannelExhausted && all.detail.contains("is promised"), "{all}");
+    assert_eq!(world.promised(&channel), 3_100, "and no more is taken than was used");
 }
 
 #[tokio::test(flavor = "multi_thread")]
