@@ -39,8 +39,8 @@ impl Answers {
     async fn corpus(&self, served: &Arc<ServedModel>) -> ServiceResult<Arc<Corpus>> {
         let (mut records, out) = (Vec::new(), served.made.without());
         for snapshot in &served.release.snapshots {
-            let limit = served.made.max_records().saturating_add(self.records.records_of(snapshot, &out)?);
-            let data = self.records.training_records(snapshot, limit).await?;
+            let limit = served.made.max_records();
+            let data = self.records.training_records_telling(snapshot, limit, &out, &mut || {}).await?;
             let at = |record: &TrainingRecord| RecordRef { contribution: record.contribution, record: record.index };
             // It can't repeat what it has not learnt.
             let learnt = data.records.into_iter().filter(|record| !out.contains(&record.contribution));

@@ -98,6 +98,17 @@ impl ExplainHandle {
         self.ask(|reply| ExplainCmd::Label(text.to_owned(), label, reply)).await
     }
 
+    /// The same, for work that nobody waits at: where others wait it has its turn, and is not sent away.
+    ///
+    /// # Errors
+    /// When the explainer has stopped ([`Code::ModelStopped`]), or it cannot attribute this one ([`Code::Explainer`]).
+    pub async fn label_in_turn(&self, text: &str, label: usize) -> ServiceResult<Explanation> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.commands.send(ExplainCmd::Label(text.to_owned(), label, reply)).await;
+        sent.map_err(|_| stopped())?;
+        wait(answer).await
+    }
+
     /// What moved the tokens `written` after those of `prompt`.
     ///
     /// # Errors
@@ -125,9 +136,7 @@ impl ExplainHandle {
             mpsc::error::TrySendError::Full(_) => {
                 ServiceError::new(Code::ModelBusy, "too many answers wait to be attributed; try again in a moment")
             }
-            mpsc::error::TrySendError::Closed(_) => {
-                ServiceError::new(Code::ModelStopped, "attribution has stopped; the node's log says more")
-            }
+            mpsc::error::TrySendError::Closed(_) => stopped(),
         })
     }
 }
@@ -138,8 +147,12 @@ async fn wait<T>(answer: oneshot::Receiver<Result<T, String>>) -> ServiceResult<
         Ok(Err(reason)) => {
             Err(ServiceError::new(Code::Explainer, format!("the answer cannot be attributed: {reason}")))
         }
-        Err(_) => Err(ServiceError::new(Code::ModelStopped, "attribution has stopped; the node's log says more")),
+        Err(_) => Err(stopped()),
     }
+}
+
+fn stopped() -> ServiceError {
+    ServiceError::new(Code::ModelStopped, "attribution has stopped; the node's log says more")
 }
 
 /// Whom columns with these names are of: contributions by their ids, or sources by their contributors, everybody in exactly
@@ -212,6 +225,21 @@ mod tests {
     use datanet_types::release::SourcePart;
 
     use super::*;
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_at_has_its_turn_where_others_are_sent_away() {
+        let (commands, mut receiver) = mpsc::channel(1);
+        let handle = ExplainHandle { commands, owners: Arc::default() };
+        let (reply, _answer) = oneshot::channel();
+        handle.send(ExplainCmd::Without(String::new(), reply)).unwrap();
+        assert_eq!(handle.label("an owl", 0).await.unwrap_err().code, Code::ModelBusy);
+        let waits = tokio::spawn(async move { handle.label_in_turn("an owl", 1).await });
+        assert!(matches!(receiver.recv().await, Some(ExplainCmd::Without(..))));
+        let Some(ExplainCmd::Label(text, 1, reply)) = receiver.recv().await else { panic!("it had no turn") };
+        assert!(reply.send(Err(text)).is_ok());
+        let said = waits.await.unwrap().unwrap_err();
+        assert!(said.code == Code::Explainer && said.detail.contains("an owl"), "{said:?}");
+    }
 
     #[test]
     fn a_columns_value_is_shared_by_records_with_its_sign() {

@@ -87,10 +87,11 @@ impl Records {
     /// licence allows no training ([`Code::LicenceForbids`]), nobody gives a contribution's bytes
     /// ([`Code::BlobUnavailable`]), or they are no records ([`Code::BadRecords`]).
     pub async fn training_records(&self, snapshot: &DataSnapshot, limit: u64) -> ServiceResult<TrainingData> {
-        self.training_records_telling(snapshot, limit, &mut || {}).await
+        self.training_records_telling(snapshot, limit, &BTreeSet::new(), &mut || {}).await
     }
 
-    /// Like [`Records::training_records`]; `read` hears of each contribution that was read.
+    /// Like [`Records::training_records`]; `read` hears of each contribution that was read. Of those that are left `out` the first `limit` records
+    /// are read beside: they take nobody's place, and however many they are, no more memory than that.
     ///
     /// # Errors
     /// The same.
@@ -98,24 +99,30 @@ impl Records {
         &self,
         snapshot: &DataSnapshot,
         limit: u64,
+        out: &BTreeSet<ContributionId>,
         read: &mut (dyn FnMut() + Send),
     ) -> ServiceResult<TrainingData> {
         let datanet = self.licensed(&snapshot.datanet)?;
         let (contributions, revoked) = self.members(snapshot)?;
         let total = contributions.iter().map(|contribution| contribution.records).fold(0, u64::saturating_add);
         let mut records: Vec<TrainingRecord> = Vec::new();
+        let (mut room, mut room_for_out) = (limit, limit);
         for contribution in &contributions {
-            let left = limit.saturating_sub(records.len() as u64);
-            if left == 0 {
+            if room == 0 {
                 break;
+            }
+            let left = if out.contains(&contribution.id) { &mut room_for_out } else { &mut room };
+            if *left == 0 {
+                continue;
             }
             let from = self.providers_of(contribution)?;
             // Held until read, so that the collector leaves it alone.
             let share = Share::new(contribution.datanet.0, contribution.contributor.0);
             let size = contribution.size;
             let _held = self.blobs.bring_for(share, &contribution.blob, Some(size), size, &from).await?;
-            let page = ReadOptions::Page { offset: 0, limit: left };
+            let page = ReadOptions::Page { offset: 0, limit: *left };
             let batch = self.read(contribution, &datanet, page).await?;
+            *left = left.saturating_sub(batch.records.len() as u64);
             records.extend(batch.records.into_iter().map(|(index, record)| TrainingRecord {
                 contribution: contribution.id,
                 contributor: contribution.contributor,
@@ -134,19 +141,6 @@ impl Records {
             Ok(()) => Ok(datanet),
             Err(reason) => Err(ServiceError::new(Code::LicenceForbids, reason)),
         }
-    }
-
-    /// Records of a snapshot that are of these contributions: a job that leaves those out reads so many more.
-    ///
-    /// # Errors
-    /// When the datanet's history has no such entry ([`Code::UnknownSnapshot`]), or the ledger has no block yet or cannot be read.
-    pub fn records_of(&self, snapshot: &DataSnapshot, contributions: &BTreeSet<ContributionId>) -> ServiceResult<u64> {
-        if contributions.is_empty() {
-            return Ok(0);
-        }
-        let (members, _) = self.members(snapshot)?;
-        let those = members.iter().filter(|member| contributions.contains(&member.id));
-        Ok(those.map(|member| member.records).fold(0, u64::saturating_add))
     }
 
     /// The contributions of a snapshot, and those of it that were revoked since.

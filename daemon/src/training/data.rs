@@ -82,8 +82,8 @@ impl Training {
         let members = snapshots.iter().map(|snapshot| snapshot.count).fold(0, u64::saturating_add);
         let mut meter = Reading { told, done: 0, total: members.saturating_mul(2) };
         for snapshot in snapshots {
-            let limit = (job.data.max_records as u64).saturating_add(self.records.records_of(snapshot, &out)?);
-            let data = self.records.training_records_telling(snapshot, limit, &mut || meter.more()).await?;
+            let limit = job.data.max_records as u64;
+            let data = self.records.training_records_telling(snapshot, limit, &out, &mut || meter.more()).await?;
             if let Some(id) = data.revoked.first() {
                 return Err(ServiceError::new(
                     Code::ContributionRevoked,

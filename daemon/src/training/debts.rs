@@ -11,6 +11,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use datanet_data::corpus::Record;
 use datanet_ledger::component::contributions::{self, Contribution, Status};
 use datanet_ledger::component::datanets::{self, Datanet};
 use datanet_training::job::{Data, LeaveOut};
@@ -18,6 +19,7 @@ use datanet_types::release::{DataSnapshot, Task};
 use datanet_types::{Address, ContributionId, DatanetId, ModelId};
 
 use super::Training;
+use super::data::Piece;
 use super::shape::Shape;
 use crate::db::asked::Asked;
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -30,7 +32,8 @@ const MIN_ANSWERS: u64 = 20;
 const NOISE: u64 = 1_000;
 /// Releases of a datanet that are looked at, the newest that were asked here.
 const MAX_RELEASES: usize = 64;
-/// Held-out records that the newest of the releases is asked.
+/// Held-out records that the newest of the releases is asked: drawn by their hashes, since the first of a file may all be of one label, and whoever gave
+/// only others would be worth nothing for them.
 const HELD_OUT_ASKED: usize = 64;
 /// Contributions named in an event.
 const NAMED: usize = 8;
@@ -179,13 +182,24 @@ impl Training {
     /// # Errors
     /// When the statement can't be had ([`Code::Statement`]), the ledger has no block yet or cannot be read, or the private store cannot.
     pub async fn debts(&self, datanet: &Datanet, last: usize) -> ServiceResult<Vec<ContributionDebts>> {
+        // It may load models and ask them: of many who are curious each waits for the one before.
+        let _one_at_a_time = self.listing.lock().await;
+        let mut found = self.owing(datanet, last).await?;
+        if found.is_empty() {
+            return Ok(found);
+        }
+        let releases = found.iter().flat_map(|one| &one.releases);
+        let elsewhere = self.billing.debts_elsewhere(&releases.map(|owed| owed.model).collect()).await?;
+        for one in &mut found {
+            one.elsewhere = elsewhere.get(&one.contribution).copied().unwrap_or(0);
+        }
+        Ok(found)
+    }
+
+    /// The same without what other nodes state: a job has no use for it, and does not read it.
+    async fn owing(&self, datanet: &Datanet, last: usize) -> ServiceResult<Vec<ContributionDebts>> {
         let heard = self.heard(&datanet.id).await?;
         let standing = standing(&heard, last);
-        if standing.is_empty() {
-            return Ok(Vec::new());
-        }
-        let models = heard.iter().map(|one| one.model).collect();
-        let elsewhere = self.billing.debts_elsewhere(&models).await?;
         let mut answers: BTreeMap<ModelId, Option<HeldOutAnswers>> = BTreeMap::new();
         let mut found = Vec::new();
         for (id, Standing { releases, lasting }) in standing {
@@ -199,8 +213,8 @@ impl Training {
                 held_out = said.as_ref().and_then(|said| said.of(&id));
                 answers.insert(newest, said);
             }
-            let (contributor, elsewhere) = (given.contributor, elsewhere.get(&id).copied().unwrap_or(0));
-            found.push(ContributionDebts { contribution: id, contributor, releases, lasting, held_out, elsewhere });
+            let contributor = given.contributor;
+            found.push(ContributionDebts { contribution: id, contributor, releases, lasting, held_out, elsewhere: 0 });
         }
         Ok(found)
     }
@@ -223,7 +237,7 @@ impl Training {
         if data.leave_out == LeaveOut::InDebt {
             for snapshot in snapshots {
                 let datanet = self.chain.datanet(&snapshot.datanet)?;
-                match self.debts(&datanet, data.debt_releases).await {
+                match self.owing(&datanet, data.debt_releases).await {
                     Ok(owing) => left.in_debt.extend(owing.into_iter().filter(|one| {
                         let id = &one.contribution;
                         one.is_left_out() && members.contains(id) && !out.contains(id)
@@ -304,15 +318,23 @@ impl Training {
         let records = self.records.held_out_records(datanet, number).await?;
         let shape = Shape::of(job, &datanet.schema);
         let mut answers = HeldOutAnswers { records: 0, worth: BTreeMap::new() };
-        let pieces: Vec<_> = records.iter().filter_map(|record| shape.piece(record)).take(HELD_OUT_ASKED).collect();
-        for piece in pieces {
-            let labels = &served.release.labels;
-            let Some(label) = labels.iter().position(|label| Some(label) == piece.label.as_ref()) else { continue };
-            let explanation = explainer.label(&piece.text, label).await?;
+        for (piece, label) in drawn(records, &shape, &served.release.labels) {
+            let explanation = explainer.label_in_turn(&piece.text, label).await?;
             answers.add(by_contribution(explainer.owners(), &explanation.pay));
         }
         Ok(Some(answers))
     }
+}
+
+/// The held-out records that are asked, and which of a model's labels is right for each: the same ones in whatever order they stand in their file.
+fn drawn(mut records: Vec<Record>, shape: &Shape, labels: &[String]) -> Vec<(Piece, usize)> {
+    records.sort_by_cached_key(Record::leaf);
+    let labelled = |record: &Record| {
+        let piece = shape.piece(record)?;
+        let right = labels.iter().position(|label| Some(label) == piece.label.as_ref())?;
+        Some((piece, right))
+    };
+    records.iter().filter_map(labelled).take(HELD_OUT_ASKED).collect()
 }
 
 impl HeldOutAnswers {

@@ -58,6 +58,8 @@ pub struct Training {
     running: Arc<std::sync::Mutex<Option<(u64, CancellationToken)>>>,
     /// Held while a job is taken, so that the queue's bound holds.
     taking: Arc<Mutex<()>>,
+    /// Held by whoever lists debts.
+    listing: Arc<Mutex<()>>,
 }
 
 /// What training is made over.
@@ -86,9 +88,25 @@ impl Training {
     /// Training over these parts.
     pub fn new(parts: TrainingParts) -> Self {
         let TrainingParts { chain, db, billing, records, embedder, models, keyring, config, runs } = parts;
-        let (wake, running, taking) = (Arc::default(), Arc::default(), Arc::default());
+        let (wake, running) = (Arc::default(), Arc::default());
+        let (taking, listing) = (Arc::default(), Arc::default());
         let changes = watch::Sender::new(0);
-        Self { chain, db, billing, records, embedder, models, keyring, config, runs, wake, changes, running, taking }
+        Self {
+            chain,
+            db,
+            billing,
+            records,
+            embedder,
+            models,
+            keyring,
+            config,
+            runs,
+            wake,
+            changes,
+            running,
+            taking,
+            listing,
+        }
     }
 
     /// Changes whenever a job does.

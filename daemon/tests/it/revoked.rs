@@ -169,6 +169,12 @@ async fn trained_on_all(node: &TestNode, datanet: &DatanetId, first: &str, secon
     }
     let few = records.training_records(&snapshot, 35).await.unwrap();
     assert_eq!((few.records.len(), few.total, few.records[34].index), (35, 60, 4));
+    // What is left out takes nobody's place, and is read as far as one may learn: 20 of the first's 30 beside 20 of the second's.
+    let out = [first.parse::<ContributionId>().unwrap()].into();
+    let beside = records.training_records_telling(&snapshot, 20, &out, &mut || {}).await.unwrap();
+    let (left_out, learnt) = beside.records.split_at(20);
+    assert!(left_out.iter().all(|record| record.contribution.to_string() == first));
+    assert!(learnt.len() == 20 && learnt.iter().all(|record| record.contribution.to_string() == second));
     assert_eq!(records.held_out_records(&data.datanet, 0).await.unwrap().len(), 45);
 
     let payer = Payer::new(node).await;

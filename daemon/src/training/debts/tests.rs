@@ -1,7 +1,9 @@
+use datanet_training::job::{Job, Task};
 use datanet_types::Amount;
 use datanet_types::epoch::FeeShares;
 use datanet_types::netting::Nets;
 use datanet_types::receipt::{Influence, Method, Receipt};
+use datanet_types::schema::Schema;
 
 use super::*;
 
@@ -122,6 +124,22 @@ fn an_asker_who_asks_only_what_a_victim_is_bad_at_does_not_get_it_left_out() {
     let harmful = debts(owed, Some(64 * -50_000_000));
     assert!(harmful.is_left_out() && harmful.why().contains("lowers the odds"), "{}", harmful.why());
     assert!(harmful.why().contains("by 4.9 %"), "{}", harmful.why());
+}
+
+#[test]
+fn held_out_records_of_all_labels_are_asked_in_whatever_order_they_stand() {
+    // One label after the other, as files are written; the first fifty of one that the model does not know.
+    let schema = Schema::text_and_label(&["a", "b", "c"]);
+    let record = |n: usize| {
+        let json = serde_json::json!({ "text": format!("a sentence with the number {n}"), "label": ["c", "a", "b", "b"][n / 50] });
+        Record::from_json(&json.to_string(), &schema).unwrap()
+    };
+    let shape = Shape::of(&Job::new("m", Task::Classify), &schema);
+    let labels = ["a", "b"].map(str::to_owned);
+    let all = drawn((0..200).map(record).collect(), &shape, &labels);
+    let of_a = all.iter().filter(|(_, right)| *right == 0).count();
+    assert!(all.len() == HELD_OUT_ASKED && (5..45).contains(&of_a), "{of_a} of {}", all.len());
+    assert_eq!(drawn((0..200).rev().map(record).collect(), &shape, &labels), all);
 }
 
 #[test]
