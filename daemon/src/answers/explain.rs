@@ -31,7 +31,8 @@ impl Answers {
         self.moved(served, explainer.owners(), explainer.label(text, label).await?)
     }
 
-    /// What moved the tokens that were written after a prompt. Nothing, if the release has no table or none was written.
+    /// What moved the tokens that were written after a prompt. Nothing, if the release has no table or none was written; refused, if the model has no room
+    /// for them.
     pub(super) async fn explain_written(
         &self,
         served: &Arc<ServedModel>,
@@ -42,7 +43,7 @@ impl Answers {
             return Ok(Moved::default());
         }
         let Some(explainer) = self.models.explainer(served).await? else { return Ok(Moved::default()) };
-        let prompt = prompt::tokens(served, input).await?;
+        let prompt = prompt::tokens(served, input, written.len()).await?;
         self.moved(served, explainer.owners(), explainer.written(prompt, written.to_vec()).await?)
     }
 

@@ -100,10 +100,11 @@ fn prompt_of(input: &AskInput) -> ServiceResult<PromptText> {
     Ok(PromptText { text: input.text.clone(), plain: parts(&input.plain)?, framed: input.framed })
 }
 
-/// The tokens that the prompt of a receipt is read as.
-pub(super) async fn tokens(served: &Arc<ServedModel>, input: &AskInput) -> ServiceResult<Vec<u32>> {
+/// The tokens that the prompt of a receipt is read as, after which so many were `written`: a stranger's receipt may have more of them than any
+/// model writes, and each takes time.
+pub(super) async fn tokens(served: &Arc<ServedModel>, input: &AskInput, written: usize) -> ServiceResult<Vec<u32>> {
     let (handle, _) = decoder(served)?;
-    handle.prompt_tokens(prompt_of(input)?).await.map_err(|error| generate_error(&error))
+    handle.prompt_tokens(prompt_of(input)?, written).await.map_err(|error| generate_error(&error))
 }
 
 /// Has the answer to `input` begun; `claimed` are the tokens that it is said to have.

@@ -164,12 +164,14 @@ impl GenerateHandle {
         rendered.map_err(|error| GenerateError::Text(error.to_string()))?
     }
 
-    /// The tokens that a prompt is read as: those that an answer to it follows on.
+    /// The tokens that a prompt is read as: those that an answer to it, of so many tokens, follows on.
     ///
     /// # Errors
-    /// As [`GenerateHandle::submit`], of the prompt.
-    pub async fn prompt_tokens(&self, prompt: PromptText) -> Result<Vec<u32>, GenerateError> {
-        self.tokenise(Prompt::Parts(prompt)).await
+    /// As [`GenerateHandle::submit`], of the prompt, and where the context has no room for such an answer: then nobody has given it here.
+    pub async fn prompt_tokens(&self, prompt: PromptText, written: usize) -> Result<Vec<u32>, GenerateError> {
+        let tokens = self.tokenise(Prompt::Parts(prompt)).await?;
+        self.answer_tokens(tokens.len(), Some(written))?;
+        Ok(tokens)
     }
 
     /// Starts an answer, which comes token by token.

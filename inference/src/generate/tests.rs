@@ -247,6 +247,14 @@ async fn what_does_not_fit_or_makes_no_sense_is_refused() {
     let both = ask(Prompt::Tokens(vec![1; 500]), SamplingParams::greedy(13)).await.unwrap_err();
     assert!(matches!(both, GenerateError::ContextExceeded { prompt: 500, answer: 13, context: 512 }));
     assert!(ask(Prompt::Tokens(vec![1; 500]), SamplingParams::greedy(12)).await.is_ok());
+    let read = |written: usize| {
+        let prompt = PromptText { text: "some words".to_owned(), ..PromptText::default() };
+        service.prompt_tokens(prompt, written)
+    };
+    let prompt = read(1).await.unwrap().len();
+    assert_eq!(read(512 - prompt).await.unwrap().len(), prompt);
+    let more = read(513 - prompt).await.unwrap_err();
+    assert!(matches!(more, GenerateError::ContextExceeded { context: 512, .. }), "{more}");
     for empty in [Prompt::Tokens(Vec::new()), Prompt::Chat(Vec::new()), Prompt::Tokens(vec![320])] {
         assert!(matches!(ask(empty, SamplingParams::greedy(1)).await, Err(GenerateError::Prompt(_))));
     }

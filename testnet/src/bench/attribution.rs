@@ -237,22 +237,22 @@ pub(super) fn compared(task: &str, report: &Report, curvature: Curvature) -> Vec
             measures.push(Measure::of(&name, unit, ours, peer, &row.method, ratio, goal));
         }
     }
-    measures.extend(tops(task, report));
+    measures.extend(tops(task, report, curvature));
     measures.extend(report.rows.iter().filter_map(|row| foretold(task, row)));
     measures
 }
 
-/// What the loss rises by without what forward replay with all rows values highest, beside what other methods do, and
-/// chance.
-fn tops(task: &str, report: &Report) -> Vec<Measure> {
-    let ours = row(report, Curvature::All).and_then(|row| row.qld);
-    let others = report.rows.iter().filter(|row| row.method != replay_name(Curvature::All));
+/// What the loss rises by without what forward replay with this curvature values highest, beside what other methods do,
+/// and chance.
+fn tops(task: &str, report: &Report, curvature: Curvature) -> Vec<Measure> {
+    let (own, ours) = (replay_name(curvature), row(report, curvature).and_then(|row| row.qld));
+    let others = report.rows.iter().filter(|row| row.method != own);
     let others = others.map(|row| (row.method.as_str(), row.qld));
     let peers = others.chain([("a hundredth drawn by chance", report.qld_by_chance)]);
     let told = |(name, peer): (&str, Option<f32>)| {
         let (ours, peer) = (f64::from(ours?) * MILLI, f64::from(peer?) * MILLI);
         let ratio = ours / peer.max(LEAST);
-        Some(Measure::of(&format!("{task}: forward replay, all rows"), "QLD, 0.001 nats", ours, peer, name, ratio, 0.0))
+        Some(Measure::of(&format!("{task}: {own}"), "QLD, 0.001 nats", ours, peer, name, ratio, 0.0))
     };
     peers.filter_map(told).collect()
 }
@@ -321,9 +321,15 @@ mod tests {
     fn tops_are_held_against_other_methods_and_chance_and_errors_against_what_was_missed() {
         let mut report = report();
         (report.rows[0].qld, report.rows[2].qld, report.rows[0].first_order) = (Some(0.02), Some(-0.01), Some(0.3));
-        let found = tops("digits", &report);
+        let found = tops("digits", &report, Curvature::All);
         let names: Vec<&str> = found.iter().map(|measure| measure.peer_name.as_str()).collect();
         assert_eq!(names, ["DataInf", "a hundredth drawn by chance"]);
+        let cheaper = tops("digits", &report, Curvature::TrueLabel);
+        assert!(cheaper.is_empty(), "its own top is not known");
+        report.rows[1].qld = Some(0.01);
+        let cheaper = tops("digits", &report, Curvature::TrueLabel);
+        assert_eq!((cheaper.len(), cheaper[0].peer_name.as_str()), (3, "forward replay, all rows"));
+        assert_eq!(cheaper[0].measure, "digits: forward replay, true label only");
         assert!((found[1].ours - 20.0).abs() < 1e-3 && (found[1].ratio - 20.0).abs() < 1e-3, "{:?}", found[1]);
         let error = foretold("digits", &report.rows[0]).unwrap();
         assert!((error.ours - 0.3).abs() < 1e-6 && (error.peer - 0.1).abs() < 1e-6);

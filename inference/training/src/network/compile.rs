@@ -7,7 +7,7 @@ use datanet_inference::graph::adapt::{AdaptError, AdaptSpec, Binding, LoraSlot, 
 use datanet_inference::graph::build::{Architecture, BuildError, DecoderForm, LlamaConfig, ModelFolder, Storage};
 use datanet_inference::graph::differentiate::{differentiate, gradient_name};
 use datanet_inference::graph::model::extract;
-use datanet_inference::graph::quantise::{Precision, Scheme, check_eight_bit, eight_bit, quantise};
+use datanet_inference::graph::quantise::{Precision, Scheme, check_eight_bit, eight_bit, quantise, weight_bytes};
 use datanet_inference::onnx::ModelProto;
 use datanet_inference::runtime::{Runtime, Session, SessionConfig};
 
@@ -156,6 +156,11 @@ impl Blueprint {
     /// The modules adapted.
     pub(super) fn targets(&self) -> &[String] {
         self.spec.as_ref().map_or(&[], |spec| &spec.targets)
+    }
+
+    /// Bytes of the weights that a session of the upper layers holds.
+    pub(super) fn weight_bytes(&self) -> u64 {
+        weight_bytes(&self.tail)
     }
 
     /// Loads a session of this kind, with other threads than the network's where some are named.

@@ -17,6 +17,10 @@ use crate::data::Task;
 /// or from half as many.
 const WINDOW: usize = 1_024;
 
+/// Log-probabilities of a pass: 256 MiB, of which the way back holds some copies. Of a large vocabulary fewer tokens are read at a time, the same
+/// on every machine.
+const LOGS: usize = 1 << 26;
+
 /// A part of a text that is read by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Window {
@@ -49,7 +53,7 @@ impl Network {
         let shared = owned(self.blueprint.layout.shared(theta)?);
         let over = 1.0 / written.len() as f32;
         let (mut loss, mut sum) = (0.0f64, vec![0.0; theta.len()]);
-        for window in windows(prompt.len(), text.len(), self.blueprint.max_positions.min(WINDOW)) {
+        for window in windows(prompt.len(), text.len(), read_at_once(vocabulary, self.blueprint.max_positions)) {
             self.hold(Examples::written(text[window.read.clone()].to_vec()))?;
             let (logs, gradient) = self.predicted_part(&shared, &text, &window, over)?;
             loss -= logs;
@@ -85,6 +89,11 @@ impl Network {
     }
 }
 
+/// Tokens that a model of this vocabulary, with so many positions, reads at a time.
+fn read_at_once(vocabulary: usize, positions: usize) -> usize {
+    (LOGS / vocabulary.max(1)).min(WINDOW).min(positions)
+}
+
 /// The parts that a text of `tokens`, of which `prompt` are given, is read in, each of at most `most`. Every other token is predicted once.
 fn windows(prompt: usize, tokens: usize, most: usize) -> Vec<Window> {
     let most = most.max(2);
@@ -110,6 +119,15 @@ mod tests {
         let two = [Window { read: 0..16, predicted: 3..16 }, Window { read: 4..20, predicted: 16..20 }];
         assert_eq!(windows(3, 20, 16), two);
         assert!(windows(3, 3, 16).is_empty());
+    }
+
+    #[test]
+    fn a_large_vocabulary_is_read_in_smaller_parts() {
+        assert_eq!(
+            (read_at_once(32_000, 4_096), read_at_once(151_936, 32_768), read_at_once(32_000, 512)),
+            (1_024, 441, 512)
+        );
+        assert_eq!(windows(3, 1_000, read_at_once(151_936, 32_768)).len(), 4);
     }
 
     proptest! {

@@ -188,6 +188,16 @@ impl Network {
         }
     }
 
+    /// Lets its sessions go, and their memory with them; whoever asks it next has them loaded again.
+    pub fn rest(&mut self) {
+        self.sessions.clear();
+    }
+
+    /// Bytes that each of its sessions holds at least: those of the weights above the frozen layers.
+    pub fn weight_bytes(&self) -> u64 {
+        self.blueprint.weight_bytes()
+    }
+
     /// Keeps the frozen layers loaded from now on, for whoever loads other records again and again. A training loads its
     /// records once, and has better use for the memory.
     pub fn keep_frozen(&mut self) {

@@ -210,3 +210,16 @@ fn adapters_that_the_base_has_no_place_for_are_told_what_there_is() {
     let error = check_adapters(&job, &base()).unwrap_err().to_string();
     assert!(error.contains("\"q_proj\"") && error.contains("encoder.layer.*.attention.self.query"), "{error}");
 }
+
+#[test]
+fn a_network_that_has_rested_says_the_same() {
+    let (job, data) = classifier(vec![5]);
+    let mut network = network(&job, &data);
+    let theta = moved(&network);
+    let before = network.forward(&theta, &[0, 3]).unwrap().losses;
+    // A layer at least, and not the 90 MB of all of them.
+    assert!((4 << 20..40 << 20).contains(&network.weight_bytes()), "{}", network.weight_bytes());
+    network.rest();
+    assert!(network.sessions.is_empty());
+    assert_eq!(network.forward(&theta, &[0, 3]).unwrap().losses, before);
+}

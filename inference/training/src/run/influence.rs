@@ -155,8 +155,10 @@ impl Work<'_, '_> {
             seed: self.setup.job.recipe.seed,
             ..AuditPlan::default()
         };
-        let retrainings = plan.retrainings(self.belonging);
-        match retrain::losses(self.setup, self.prepared, &self.answers(), retrainings.removed(), observer)? {
+        let (retrainings, answers) = (plan.retrainings(self.belonging), self.answers());
+        // Retrainings have sessions of their own: a base that fits into a GPU, or into what the job was granted, need not fit twice.
+        self.prepared.network.rest();
+        match retrain::losses(self.setup, self.prepared, &answers, retrainings.removed(), observer)? {
             Some(losses) => Ok(Some(retrainings.ground(&losses))),
             None => Err(TrainError::Stopped { step: self.step }),
         }

@@ -57,7 +57,8 @@ pub(super) fn losses(
     let before = resident();
     let hire = &mut || Worker { network: prepared.network.beside(threads), course: &course, answers };
     let most = &mut || {
-        let least = parameter_bytes(prepared.start.len() as u64);
+        // Memory that others give back meanwhile must not make a large base look small.
+        let least = parameter_bytes(prepared.start.len() as u64).saturating_add(prepared.network.weight_bytes());
         fitting(at_once, resident().saturating_sub(before).max(least), room(setup, prepared))
     };
     let mut count = Count::new(course.schedule.len(), removed.len());
