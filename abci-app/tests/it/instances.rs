@@ -236,7 +236,7 @@ impl Crowd {
             accounts: 1,
             receipts: Digest([8; 32]),
             params: versions::number(&reader).unwrap(),
-            carries: before.and_then(|settled| settled.carried()),
+            carries: before.and_then(|settled| settled.carried()).map(|carried| carried.epoch),
             taken: Vec::new(),
         }))
     }

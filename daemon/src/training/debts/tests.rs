@@ -131,7 +131,8 @@ fn held_out_records_of_all_labels_are_asked_in_whatever_order_they_stand() {
     // One label after the other, as files are written; the first fifty of one that the model does not know.
     let schema = Schema::text_and_label(&["a", "b", "c"]);
     let record = |n: usize| {
-        let json = serde_json::json!({ "text": format!("a sentence with the number {n}"), "label": ["c", "a", "b", "b"][n / 50] });
+        let label = ["c", "a", "b", "b"][n / 50];
+        let json = serde_json::json!({ "text": format!("a sentence with the number {n}"), "label": label });
         Record::from_json(&json.to_string(), &schema).unwrap()
     };
     let shape = Shape::of(&Job::new("m", Task::Classify), &schema);
