@@ -3,7 +3,8 @@
 //! - [`purchase`]: an answer bought, from its payment to its record; [`machine`]: what a payment can do; [`quote`]: what is asked for it.
 //! - [`price`]: what an answer may cost, and [`stands`]: what a voucher must say for that.
 //! - [`transfer`]: payments that bring a transaction; [`exchange`]: payments that come beside a request.
-//! - [`payment`]: what pays, and [`reservation`]: that it pays once; `charge`: an answer numbered, signed, recorded.
+//! - [`payment`]: what pays; `hold`: what makes it good, and `bought`: what it has bought before; `channel`: what a channel has.
+//! - [`reservation`]: that it pays once; `charge`: an answer numbered, signed, recorded.
 //! - [`terms`]: what an answer of a released model costs; [`owed`]: who earns what from one answer.
 //! - [`settle`]: an epoch in one transaction, and its public [`statement`]; `closing`: the end of a channel.
 //! - [`sale`]: what an agent sold, and whether it has what it is made of from where it says.
@@ -11,6 +12,8 @@
 //! - [`earnings`]: what an account earned, and why; [`claim`]: how it gets it. Both read what other nodes state:
 //!   `sources`, whom to ask, and `statements`, what they say. `debts`: what contributions owe.
 
+mod bought;
+mod channel;
 mod charge;
 pub mod claim;
 mod closing;
@@ -19,6 +22,7 @@ mod debts;
 pub mod earnings;
 pub mod exchange;
 pub mod grounds;
+mod hold;
 pub mod machine;
 pub mod owed;
 mod payees;

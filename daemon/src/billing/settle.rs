@@ -15,7 +15,7 @@ use datanet_types::epoch::EpochTotals;
 use datanet_types::settled_receipt::MAX_ANSWERS;
 use datanet_types::{Action, Amount, BlobHash, Digest, TxHash};
 
-use super::payment::settle_margin;
+use super::channel::settle_margin;
 use super::statement::{Closing, Paged, Statement};
 use super::statements::Unread;
 use super::{Billing, owed};

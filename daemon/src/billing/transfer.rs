@@ -23,8 +23,10 @@ use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Action, Address, Amount, BlobHash, PublicKey, ReceiptId, SignedTx, TxHash};
 
 use super::Billing;
+use super::bought::Named;
+use super::channel::settle_margin;
 use super::exchange;
-use super::payment::{Named, Payment, settle_margin};
+use super::payment::Payment;
 use super::price::Price;
 use super::purchase::Admission;
 use super::reservation::{Asked, Kind, Reservation};
