@@ -13,6 +13,7 @@ use datanet_types::receipt::Sampling;
 
 use crate::answers::complete::{ChatMessage, CompletionAsk, Prompt};
 use crate::billing::Billing;
+use crate::billing::payment::Payment;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::http::extract::cut;
 use crate::ppm;
@@ -120,6 +121,7 @@ fn asked(
     let choices = choices(&shared)?;
     let user = shared.user.filter(|name| shared.voucher.is_none() && billing.has_account(name));
     let payment = billing.payment(shared.voucher, shared.account.or(user))?.quoted(shared.quote);
+    pays_for_all(&payment, choices)?;
     Ok(CompletionAsk { model: shared.model, prompt, sampling, seeded, choices, logprobs, payment })
 }
 
@@ -127,13 +129,16 @@ fn asked(
 fn choices(shared: &Shared) -> ServiceResult<u32> {
     let asked = shared.n.unwrap_or(1);
     let choices = u32::try_from(asked).ok().filter(|choices| (1..=MAX_CHOICES).contains(choices));
-    let choices = choices
-        .ok_or_else(|| bad("n", format!("\"n\" is {asked}; it takes a whole number from 1 to {MAX_CHOICES}")))?;
-    if choices > 1 && shared.voucher.is_some() {
+    choices.ok_or_else(|| bad("n", format!("\"n\" is {asked}; it takes a whole number from 1 to {MAX_CHOICES}")))
+}
+
+/// A voucher or a transfer pays for one answer, whether it comes in the body or in a header.
+fn pays_for_all(payment: &Payment, choices: u32) -> ServiceResult<()> {
+    if choices > 1 && payment.pays_once() {
         let detail = "a voucher pays for one answer; send n: 1, or the name of a paying account";
         return Err(bad("voucher", detail));
     }
-    Ok(choices)
+    Ok(())
 }
 
 fn sampling(shared: &Shared, newer_limit: Option<i64>) -> ServiceResult<Sampling> {
@@ -272,8 +277,9 @@ mod tests {
     fn up_to_eight_answers_are_written_and_a_voucher_buys_one() {
         let count = |n: Option<i64>| choices(&Shared { n, ..Shared::default() }).unwrap();
         assert_eq!((count(None), count(Some(1)), count(Some(8))), (1, 1, 8));
-        let paid = Shared { n: Some(2), voucher: Some(SignedVoucher::default()), ..Shared::default() };
-        assert_eq!(choices(&paid).unwrap_err().param.as_deref(), Some("voucher"));
+        let voucher = Payment::by_voucher(SignedVoucher::default());
+        assert!(pays_for_all(&voucher, 1).is_ok() && pays_for_all(&Payment::none(), 2).is_ok());
+        assert_eq!(pays_for_all(&voucher, 2).unwrap_err().param.as_deref(), Some("voucher"));
     }
 
     #[test]
