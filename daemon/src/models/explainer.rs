@@ -103,18 +103,16 @@ impl ExplainHandle {
     /// # Errors
     /// When the explainer has stopped ([`Code::ModelStopped`]), or it cannot attribute this one ([`Code::Explainer`]).
     pub async fn label_in_turn(&self, text: &str, label: usize) -> ServiceResult<Explanation> {
-        let (reply, answer) = oneshot::channel();
-        let sent = self.commands.send(ExplainCmd::Label(text.to_owned(), label, reply)).await;
-        sent.map_err(|_| stopped())?;
-        wait(answer).await
+        self.in_turn(|reply| ExplainCmd::Label(text.to_owned(), label, reply)).await
     }
 
-    /// What moved the tokens `written` after those of `prompt`.
+    /// What moved the tokens `written` after those of `prompt`. In its turn: the text has been read as it was written, and would be nobody's to
+    /// pay for if it were sent away now.
     ///
     /// # Errors
-    /// As [`ExplainHandle::label`].
+    /// As [`ExplainHandle::label_in_turn`].
     pub async fn written(&self, prompt: Vec<u32>, written: Vec<u32>) -> ServiceResult<Explanation> {
-        self.ask(|reply| ExplainCmd::Written(prompt, written, reply)).await
+        self.in_turn(|reply| ExplainCmd::Written(prompt, written, reply)).await
     }
 
     /// The probabilities of all labels without each column.
@@ -128,6 +126,12 @@ impl ExplainHandle {
     async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> ExplainCmd) -> ServiceResult<T> {
         let (reply, answer) = oneshot::channel();
         self.send(command(reply))?;
+        wait(answer).await
+    }
+
+    async fn in_turn<T>(&self, command: impl FnOnce(Reply<T>) -> ExplainCmd) -> ServiceResult<T> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.map_err(|_| stopped())?;
         wait(answer).await
     }
 
@@ -227,18 +231,29 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn work_that_nobody_waits_at_has_its_turn_where_others_are_sent_away() {
+    async fn what_cannot_be_asked_again_has_its_turn_where_others_are_sent_away() {
         let (commands, mut receiver) = mpsc::channel(1);
         let handle = ExplainHandle { commands, owners: Arc::default() };
         let (reply, _answer) = oneshot::channel();
         handle.send(ExplainCmd::Without(String::new(), reply)).unwrap();
         assert_eq!(handle.label("an owl", 0).await.unwrap_err().code, Code::ModelBusy);
-        let waits = tokio::spawn(async move { handle.label_in_turn("an owl", 1).await });
+        let waits = tokio::spawn({
+            let handle = handle.clone();
+            async move { handle.label_in_turn("an owl", 1).await }
+        });
         assert!(matches!(receiver.recv().await, Some(ExplainCmd::Without(..))));
         let Some(ExplainCmd::Label(text, 1, reply)) = receiver.recv().await else { panic!("it had no turn") };
         assert!(reply.send(Err(text)).is_ok());
         let said = waits.await.unwrap().unwrap_err();
         assert!(said.code == Code::Explainer && said.detail.contains("an owl"), "{said:?}");
+
+        let (reply, _answer) = oneshot::channel();
+        handle.send(ExplainCmd::Without(String::new(), reply)).unwrap();
+        let waits = tokio::spawn(async move { handle.written(vec![1], vec![2, 3]).await });
+        assert!(matches!(receiver.recv().await, Some(ExplainCmd::Without(..))));
+        let Some(ExplainCmd::Written(_, written, _)) = receiver.recv().await else { panic!("it had no turn") };
+        assert_eq!(written, [2, 3]);
+        waits.abort();
     }
 
     #[test]
