@@ -134,12 +134,12 @@ fn execute(run: Run, sender: &mpsc::Sender<Event>) -> RunEnd {
         if event == Event::Working {
             return if run.stop.is_cancelled() { Control::Stop } else { Control::Continue };
         }
-        if let Event::Step { memory_bytes, .. } = &event
-            && run.memory_limit > 0
-            && memory_bytes.saturating_sub(before) > run.memory_limit
-        {
-            over = Some(memory_bytes - before);
-            return Control::Stop;
+        if run.memory_limit > 0 && grows(&event) {
+            let held = run::resident().saturating_sub(before);
+            if held > run.memory_limit {
+                over = Some(held);
+                return Control::Stop;
+            }
         }
         let passing = match &event {
             Event::Step { step, steps, .. } => !is_told(*step, *steps),
@@ -180,6 +180,11 @@ fn execute(run: Run, sender: &mpsc::Sender<Event>) -> RunEnd {
         (Err(TrainError::Stopped { .. }), None) => RunEnd::Stopped,
         (Err(error), None) => RunEnd::Failed(train_error(&error)),
     }
+}
+
+/// Whether what was done last takes memory: steps of the run, and of its halves and retrainings, several of which may go on at once.
+fn grows(event: &Event) -> bool {
+    matches!(event, Event::Step { .. } | Event::Counted { .. })
 }
 
 fn repeat(
