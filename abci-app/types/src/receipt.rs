@@ -280,7 +280,7 @@ pub struct Receipt {
     /// The channel that paid; absent if the answer was free.
     #[prost(message, optional, tag = "13")]
     pub channel: Option<ChannelId>,
-    /// The voucher's cumulative amount after this answer.
+    /// What answers have taken of the channel, this one included: as much as its voucher says, or less.
     #[prost(uint64, tag = "14")]
     pub cumulative: Amount,
     /// The serving node's number of the answer, from 1; answers that failed leave gaps.

@@ -1,7 +1,7 @@
 //! Making an epoch again from its receipts, as an auditor does: what was settled must follow from what was signed.
 //!
-//! The receipts must cover the money of each channel without gap and overlap, from what was charged before to what the voucher
-//! says; each must be there, signed by the node and of these very claims; and the leaves must be what they give, to the last unit. All of it
+//! The receipts must cover the money of each channel without gap and overlap, from what was charged before to what is taken
+//! of its voucher; each must be there, signed by the node and of these very claims; and the leaves must be what they give, to the last unit. All of it
 //! follows from the ledger and from signed bytes, so that every auditor finds the same. Whether an answer is what model and data give
 //! is asked of a sample ([`crate::workers::auditor`]).
 
