@@ -211,11 +211,15 @@ mod tests {
         }
     }
 
+    /// What the losses are, or at which place one failed.
+    type Found = Result<Option<Vec<Vec<f32>>>, usize>;
+
+    /// What came of seven retrainings, and how many worked at once at most.
     fn retrain(
         at_once: usize,
         fails_at: Option<usize>,
         told: &mut dyn FnMut(Heard) -> ControlFlow<()>,
-    ) -> (Result<Option<Vec<Vec<f32>>>, usize>, usize) {
+    ) -> (Found, usize) {
         let removed: Vec<Vec<bool>> = (0..7).map(|out| (0..7).map(|at| at == out).collect()).collect();
         let (working, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let crew = Crew { hire: &mut || Counter { working: &working, most: &most, fails_at }, most: &mut || at_once };
