@@ -24,6 +24,7 @@ use crate::{baselines, qld, similarity};
 
 pub use foretold::{Correlation, Foretold, correlation, foretold};
 pub use retrain::Others;
+pub(crate) use retrain::{Again, retrained};
 
 /// Held-out samples whose losses are asked for at a time.
 const BATCH: usize = 64;
@@ -53,6 +54,12 @@ pub struct Study<'a> {
     pub others: Option<&'a Others<'a>>,
     /// What is really removed.
     pub plan: &'a AuditPlan,
+}
+
+impl<'a> Study<'a> {
+    fn again(&self) -> Again<'a> {
+        Again { course: self.course, queries: self.queries, others: self.others }
+    }
 }
 
 /// What [`similarity`] looks at.
@@ -199,7 +206,7 @@ pub fn run(model: &mut dyn Model, study: &Study<'_>, progress: &mut Progress<'_>
     let tops: Vec<Vec<bool>> = all.iter().map(|one| qld::top(&one.values)).collect();
     let chance = qld::by_chance(study.contributors.len(), study.plan.seed);
     let removed = [retrainings.removed(), tops.as_slice(), chance.as_slice()].concat();
-    let after = retrain::retrained(model, study, &removed, progress)?;
+    let after = retrained(model, study.again(), &removed, progress)?;
     let (audited, left_out) = after.split_at(audited);
     let (tops, chance) = left_out.split_at(all.len());
     // With nothing left out, which comes first.

@@ -8,6 +8,7 @@
 //!                                               └ convex              where influence is the truth
 //!
 //!  points ──► semivalues (tanh)                                      what pays, against Shapley values by retraining; names
+//!  a Dataset ──► text ──► paid                                       the same of texts
 //!
 //!  attacked, attacked_text ──► attacks ──► Gain                       split, copy, steal, distort: what does it bring?
 //!    └ clusters                                                       near-duplicates count once
@@ -62,7 +63,7 @@ pub use network::{Classifier, Plain};
 pub use peers::{Checkpoint, PeerValues, Peers};
 pub use points::Points;
 pub use small::{Logistic, TanhLora};
-pub use text::{TextPlan, TextTask};
+pub use text::{Paid, Shapley, TextPlan, TextTask};
 
 /// Where the shared test data looks for them.
 #[cfg(test)]

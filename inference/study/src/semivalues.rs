@@ -240,7 +240,8 @@ fn values(table: &Rows, answers: &Rows) -> Rows {
     values
 }
 
-fn positive(values: &[f64]) -> Vec<f64> {
+/// Shares of what is above zero.
+pub(crate) fn positive(values: &[f64]) -> Vec<f64> {
     let sum: f64 = values.iter().map(|value| value.max(0.0)).sum();
     values.iter().map(|value| value.max(0.0) / sum.max(f64::MIN_POSITIVE)).collect()
 }

@@ -1,5 +1,7 @@
 //! Texts on a transformer as a task to be studied.
 
+mod paid;
+
 use std::path::Path;
 
 use datanet_inference::runtime::{Runtime, SessionConfig};
@@ -13,6 +15,8 @@ use datanet_training::run::Course;
 use crate::peers::Peers;
 use crate::similarity::unit;
 use crate::{Report, Study, StudyError, Vectors, run};
+
+pub use paid::{Paid, Shapley};
 
 /// A network with its records and queries loaded.
 #[derive(Debug)]

@@ -43,7 +43,7 @@ pub struct AttributionBench {
     pub data: Option<PathBuf>,
     /// Whether attacks are measured instead of methods.
     pub attacks: bool,
-    /// Seeds over which it is measured what pays, instead.
+    /// Seeds over which it is measured what pays, against Shapley values, instead.
     pub pay: Option<u64>,
     /// Seeds over which it is measured whether runs foretell their own error, instead.
     pub first_order: Option<u64>,
@@ -109,7 +109,10 @@ pub async fn run(bench: &AttributionBench, json: bool) -> Result<Vec<Measure>> {
     tokio::task::spawn_blocking(move || {
         let mut measures = measure(&bench, points.as_ref(), texts.as_ref(), python.as_ref(), &ui)?;
         if let Some(language) = &language {
-            measures.extend(attribution_language::run(language, &bench.language, bench.subsets, bench.clip(), &ui)?);
+            measures.extend(match bench.pay {
+                Some(seeds) => attribution_language::paid(language, &bench.language, seeds, bench.clip(), &ui)?,
+                None => attribution_language::run(language, &bench.language, bench.subsets, bench.clip(), &ui)?,
+            });
         }
         Ok::<_, anyhow::Error>(measures)
     })
@@ -133,9 +136,10 @@ fn measure(
         });
     }
     if let Some(texts) = texts {
-        measures.extend(match bench.attacks {
-            true => attribution_attacks::on_texts(texts, bench.attackers, clip, ui)?,
-            false => attribution_text::run(texts, bench.subsets, clip, python, ui)?,
+        measures.extend(match (bench.pay, bench.attacks) {
+            (Some(seeds), _) => attribution_text::paid(texts, seeds, clip, ui)?,
+            (None, true) => attribution_attacks::on_texts(texts, bench.attackers, clip, ui)?,
+            (None, false) => attribution_text::run(texts, bench.subsets, clip, python, ui)?,
         });
     }
     Ok(measures)

@@ -11,9 +11,9 @@ use datanet_study::{TextPlan, TextTask, losses};
 use datanet_training::attribution::{AuditPlan, Curvature};
 use datanet_training::run::Gradient;
 
-use super::Measure;
 use super::attribution::{compared, find, reached, summary};
 use super::language::{self, Sentences};
+use super::{Measure, attribution_pay};
 use crate::network;
 use crate::ui::Ui;
 
@@ -65,6 +65,30 @@ impl Language {
         step.done("");
         Ok(decoder)
     }
+}
+
+/// What pays, against Shapley values by retraining.
+///
+/// # Errors
+/// When a training fails.
+pub(super) fn paid(
+    ready: &Language,
+    bench: &LanguageBench,
+    seeds: u64,
+    clip: Option<f32>,
+    ui: &Ui,
+) -> Result<Vec<Measure>> {
+    let (folder, cache) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let base = ready.decoder(bench, folder.path(), ui)?;
+    let session = SessionConfig::default();
+    let mut task = |seed: u64| {
+        let mut job = language::job(bench.rate);
+        job.recipe.seed = seed;
+        let mut task = TextTask::new(&ready.sentences.given, &job, &base, cache.path(), &ready.runtime, &session)?;
+        task.course.gradient = Gradient::ByRecord { bound: clip };
+        Ok((task, None))
+    };
+    attribution_pay::on_texts("language", Curvature::Signs(bench.rows), seeds, &mut task, ui)
 }
 
 /// Compares the methods.

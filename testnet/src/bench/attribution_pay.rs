@@ -1,10 +1,14 @@
-//! What pays, against Shapley values of contributors by real retraining, on the digits; and what more names for the
-//! same records bring.
+//! What pays, against Shapley values of contributors by real retraining; and, on the digits, what more names for the same
+//! records bring.
+
+use std::ops::ControlFlow;
 
 use anyhow::Result;
-use datanet_study::Points;
 use datanet_study::semivalues::{NameGain, RuleScore, SemivalueTask};
+use datanet_study::{Paid, Points, TextTask};
+use datanet_training::attribution::Curvature;
 use datanet_training::job;
+use datanet_training::network::Network;
 
 use super::Measure;
 use crate::ui::Ui;
@@ -15,6 +19,10 @@ const NOISY: usize = 400;
 const ALIKE: usize = 800;
 /// Random orders of contributors behind a Shapley value: ten retrainings each.
 const ORDERS: u64 = 40;
+/// Pairs of random orders of contributors behind a Shapley value on texts, whose trainings take seconds.
+const PAIRS: u64 = 10;
+/// The most that shares on texts should be away from Shapley values.
+const GOAL: f64 = 0.10;
 /// Names that a contributor's records are spread over.
 const NAMES: [usize; 2] = [2, 10];
 /// Random spreads of each.
@@ -45,6 +53,41 @@ pub(super) fn on_digits(points: &Points, seeds: u64, bound: Option<f32>, ui: &Ui
     }
     step.done("");
     Ok(rules(&scores).into_iter().chain(names(&gains)).collect())
+}
+
+/// A seed's task on texts, and the network that has the answers that its model gave for labels, where it gives some.
+pub(super) type Asked = (TextTask, Option<Network>);
+
+/// Measures over so many seeds of a task on texts.
+///
+/// # Errors
+/// When a training fails.
+pub(super) fn on_texts(
+    name: &str,
+    curvature: Curvature,
+    seeds: u64,
+    task: &mut dyn FnMut(u64) -> Result<Asked>,
+    ui: &Ui,
+) -> Result<Vec<Measure>> {
+    let (mut paid, mut noise): (Vec<Vec<Paid>>, Vec<f64>) = (Vec::new(), Vec::new());
+    for seed in 0..seeds {
+        let step = ui.step(format!("what pays, {name}, seed {seed}"));
+        let (mut task, mut given) = task(seed)?;
+        let truth = task.shapley(PAIRS, &mut |done, all| {
+            step.say(format!("retraining {done} of {all}"));
+            ControlFlow::Continue(())
+        })?;
+        paid.push(task.paid(&truth, curvature, given.as_mut())?);
+        noise.push(truth.noise());
+        step.done(format!("values {:.4?}", truth.values));
+    }
+    let mut measures =
+        vec![told(&format!("{name}: retraining by half of its orders"), "TV", mean(noise), GOAL, "the other half")];
+    for (at, Paid { rule, .. }) in paid.first().into_iter().flatten().enumerate() {
+        let distances = paid.iter().map(|all| all[at].distance).collect();
+        measures.push(told(&format!("{name}: {rule}"), "TV", mean(distances), GOAL, "the goal"));
+    }
+    Ok(measures)
 }
 
 /// Every rule beside retraining, and beside the rule that paid by single records.

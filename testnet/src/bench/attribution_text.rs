@@ -14,7 +14,7 @@ use datanet_training::job::Job;
 use datanet_training::run::Gradient;
 
 use super::attribution::{compared, find, reached, summary};
-use super::{Measure, attribution_peers};
+use super::{Measure, attribution_pay, attribution_peers};
 use crate::data::{Dataset, Kind, Record};
 use crate::network;
 use crate::peer::Python;
@@ -80,6 +80,30 @@ fn training(data: &Dataset) -> Result<TrainingData> {
     };
     training.check()?;
     Ok(training)
+}
+
+/// What pays, against Shapley values by retraining: by the right answers, and by those that were given.
+///
+/// # Errors
+/// When a training fails.
+pub(super) fn paid(texts: &Texts, seeds: u64, clip: Option<f32>, ui: &Ui) -> Result<Vec<Measure>> {
+    let (cache, session) = (tempfile::tempdir()?, SessionConfig::default());
+    let mut task = |seed: u64| {
+        let mut job = job();
+        job.recipe.seed = seed;
+        let new = |data: &TrainingData| {
+            TextTask::new(data, &job, &texts.model, cache.path(), &texts.runtime, &session).map(|mut task| {
+                task.course.gradient = Gradient::ByRecord { bound: clip };
+                task
+            })
+        };
+        let mut task = new(&texts.data)?;
+        let mut given = texts.data.clone();
+        let answers = task.answered()?;
+        given.held_out.iter_mut().zip(answers).for_each(|(asked, answer)| asked.label = Some(answer));
+        Ok((task, Some(new(&given)?.network)))
+    };
+    attribution_pay::on_texts("texts", Curvature::All, seeds, &mut task, ui)
 }
 
 /// Compares the methods.

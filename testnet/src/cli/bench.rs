@@ -221,9 +221,9 @@ pub(super) enum Bench {
         /// Attempts to be paid more for the same data instead
         #[arg(long)]
         attacks: bool,
-        /// What pays, against Shapley values by retraining, over so many seeds, and what more names bring; on the
-        /// digits, instead
-        #[arg(long, value_name = "SEEDS", conflicts_with_all = ["attacks", "only", "data"], value_parser = clap::value_parser!(u8).range(1..))]
+        /// What pays, against Shapley values by retraining, over so many seeds, and on the digits what more names bring; of
+        /// the digits if `--only` names none, instead
+        #[arg(long, value_name = "SEEDS", conflicts_with = "attacks", value_parser = clap::value_parser!(u8).range(1..))]
         pay: Option<u8>,
         /// Whether runs foretell by themselves how far their values are from retraining, over so many seeds and some
         /// rates; on the digits, instead
@@ -338,8 +338,8 @@ impl Bench {
             } => {
                 let (attackers, pay) = (usize::from(attackers), pay.map(u64::from));
                 let first_order = first_order.map(u64::from);
-                let on_digits = pay.is_some() || first_order.is_some();
-                let only = if on_digits { Some(AttributionTask::Digits) } else { only };
+                let digits_first = pay.is_some() || first_order.is_some();
+                let only = only.or_else(|| digits_first.then_some(AttributionTask::Digits));
                 let (records, hidden, rows) = (records.into(), hidden.into(), rows.into());
                 let language = LanguageBench { records, hidden, base, rows, rate };
                 let bench = AttributionBench {

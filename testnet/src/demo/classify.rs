@@ -26,7 +26,9 @@ pub(super) struct Tuned {
     /// Sum of each contribution's shares, in parts per million.
     pub credited: BTreeMap<String, u64>,
     /// Sum of what each contribution did to the right answers beside all the others, in billionths of their logarithm.
-    pub helped: BTreeMap<String, i64>,
+    pub effects: BTreeMap<String, i64>,
+    /// Sum of what each contribution did to all answers where half of the data is there, in billionths of their log-odds.
+    pub worths: BTreeMap<String, i64>,
     /// Receipts recomputed by a node that does not serve the model, and found right.
     pub verified: usize,
     /// The same, found wrong.
@@ -34,11 +36,21 @@ pub(super) struct Tuned {
 }
 
 impl Tuned {
-    /// By how much likelier a contribution made the right answers, on average, in per cent; - is less likely.
-    pub(super) fn likelier(&self, contribution: &str) -> f64 {
-        let sum = self.helped.get(contribution).copied().unwrap_or_default() as f64;
-        (sum / 1e9 / self.correct.max(1) as f64).exp_m1() * 100.0
+    /// By how much likelier a contribution made the right answers beside all the others, on average, in per cent; - is less likely.
+    pub(super) fn effect(&self, contribution: &str) -> Option<f64> {
+        mean_percent(&self.effects, contribution, self.correct)
     }
+
+    /// By how much it raised the odds of the answers where half of the data is there, on average, in per cent: what is netted.
+    pub(super) fn worth(&self, contribution: &str) -> Option<f64> {
+        mean_percent(&self.worths, contribution, self.asked)
+    }
+}
+
+/// The mean of sums of logarithms in billionths, as a change in per cent; nothing of who is in none.
+fn mean_percent(sums: &BTreeMap<String, i64>, contribution: &str, answers: usize) -> Option<f64> {
+    let sum = *sums.get(contribution)? as f64;
+    Some((sum / 1e9 / answers.max(1) as f64).exp_m1() * 100.0)
 }
 
 /// Has the nodes of the callers serve the model.
@@ -79,8 +91,12 @@ pub(super) async fn ask_all(
         for credit in &answer.receipt.credits {
             *tuned.credited.entry(credit.contribution.clone()).or_default() += credit.weight;
         }
-        for moved in answer.influence.iter().flatten().filter(|_| *right) {
-            *tuned.helped.entry(moved.contribution.to_string()).or_default() += moved.value;
+        for moved in answer.influence.iter().flatten() {
+            let contribution = moved.contribution.to_string();
+            if *right {
+                *tuned.effects.entry(contribution.clone()).or_default() += moved.value;
+            }
+            *tuned.worths.entry(contribution).or_default() += moved.worth;
         }
     }
     step.done(format!("{} of {} right", tuned.correct, tuned.asked));

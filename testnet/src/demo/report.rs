@@ -59,7 +59,10 @@ pub struct ContributionLine {
     /// How many answers of the fine-tuned model it is worth: the sum of its shares.
     pub influence: f64,
     /// By how much likelier it made that model's right answers beside all other data, on average, in per cent; - is less likely.
-    pub likelier: f64,
+    /// Nothing of what was not learnt from.
+    pub effect: Option<f64>,
+    /// By how much it raised the odds of all that model's answers where half of the data is there, the same way: what pay follows.
+    pub worth: Option<f64>,
 }
 
 /// The fine-tuned model.
@@ -273,7 +276,9 @@ impl Report {
 
     /// Who earned what, and why.
     fn pay(&self) -> Table {
-        let mut table = table(&["paid", "records", "verdict", "answers", "right answers likelier by", "earned", "why"]);
+        let mut table = table(&["paid", "records", "verdict", "answers", "effect", "worth", "earned", "why"]);
+        let percent =
+            |change: Option<f64>| right(change.map_or_else(|| "–".to_owned(), |change| format!("{change:+.1} %")));
         for line in &self.contributions {
             let payout = self.payouts.iter().find(|p| p.contributor == line.contributor);
             table.add_row(vec![
@@ -281,7 +286,8 @@ impl Report {
                 right(line.records),
                 Cell::new(&line.status),
                 right(line.credited),
-                right(format!("{:+.2} %", line.likelier)),
+                percent(line.effect),
+                percent(line.worth),
                 right(dnt(payout.map_or(0, |p| p.amount))),
                 Cell::new(payout.map_or_else(|| no_pay(line), |p| p.why.clone())),
             ]);
@@ -295,6 +301,7 @@ impl Report {
                 empty(),
                 empty(),
                 empty(),
+                empty(),
                 right(dnt(payout.amount)),
                 Cell::new(&payout.why),
             ]);
@@ -304,7 +311,8 @@ impl Report {
 }
 
 /// Below the table of pay.
-const WHY_THEY_DIFFER: &str = "Value and pay differ because value, how much likelier right answers are by a contribution, is what would be missing with all other data there, and pay is for what was worth something with half of it missing, over all answers, harm taken from help.";
+const WHY_THEY_DIFFER: &str = "Effect: by how much likelier the model's right answers are with that data, beside all the other data. Worth: by how much it raised the odds of the answers that were given, where half of the data is missing.
+The model's fees follow worth, summed over the answers of each node, and nobody is paid for less than nothing. Effect and worth differ because what others bring as well is hardly missed while they are all there, and because nobody knows which answers are right when they are paid for.";
 
 fn no_pay(line: &ContributionLine) -> String {
     match line.status.as_str() {

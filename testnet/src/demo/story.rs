@@ -176,7 +176,8 @@ fn contribution_line(
         reason: verdict.reason.clone().unwrap_or_default(),
         credited: asked.iter().filter(used).count(),
         influence: tuned.credited.get(&verdict.id).copied().unwrap_or_default() as f64 / 1e6,
-        likelier: tuned.likelier(&verdict.id),
+        effect: tuned.effect(&verdict.id),
+        worth: tuned.worth(&verdict.id),
     }
 }
 

@@ -7,7 +7,7 @@ use datanet_training::attribution::{Belonging, Ground, Model, Rows, gradients};
 use datanet_training::random::Stream;
 use serde::{Deserialize, Serialize};
 
-use super::{Study, StudyError, by_record, losses, replay_name, retrain, values};
+use super::{Study, StudyError, by_record, losses, replay_name, retrained, values};
 
 /// Draws behind an interval.
 const DRAWS: u64 = 1_000;
@@ -53,7 +53,7 @@ pub fn foretold(
 ) -> Result<Vec<Foretold>, StudyError> {
     let belonging = Belonging::by_record(study.contributors);
     let retrainings = study.plan.retrainings(&belonging);
-    let after = retrain::retrained(model, study, retrainings.removed(), progress)?;
+    let after = retrained(model, study.again(), retrainings.removed(), progress)?;
     let ground = retrainings.ground(&after);
     let mut all = Vec::with_capacity(study.curvatures.len());
     for curvature in study.curvatures {

@@ -7,10 +7,19 @@ use datanet_training::attribution::audit::Progress;
 use datanet_training::attribution::{Crew, Heard, Model, Retrainer, beside};
 use datanet_training::run::Course;
 
-use super::{Study, StudyError, losses};
+use super::{StudyError, losses};
 
 /// Makes another of a study's models, with the same samples: for a network that hardly gains by a second core.
 pub type Others<'a> = dyn Fn() -> Box<dyn Model + Send> + 'a;
+
+/// What is trained again, and asked.
+#[derive(Clone, Copy)]
+pub(crate) struct Again<'a> {
+    pub(crate) course: &'a Course,
+    pub(crate) queries: &'a [usize],
+    /// None trains on the study's own model, one after another.
+    pub(crate) others: Option<&'a Others<'a>>,
+}
 
 struct Worker<'a> {
     model: Box<dyn Model + Send>,
@@ -28,15 +37,15 @@ impl Retrainer for Worker<'_> {
 }
 
 /// The losses of the queries after retraining without each of `removed`.
-pub(super) fn retrained(
+pub(crate) fn retrained(
     model: &mut dyn Model,
-    study: &Study<'_>,
+    Again { course, queries, others }: Again<'_>,
     removed: &[Vec<bool>],
     progress: &mut Progress<'_>,
 ) -> Result<Vec<Vec<f32>>, StudyError> {
     let all = removed.len();
-    if let Some(others) = study.others {
-        let (course, queries, mut done) = (study.course, study.queries, 0);
+    if let Some(others) = others {
+        let mut done = 0;
         let hire = &mut || Worker { model: others(), course, queries };
         let most = &mut || std::thread::available_parallelism().map_or(1, NonZero::get);
         let found = beside(removed, Crew { hire, most }, &mut |heard| match heard {
@@ -50,8 +59,8 @@ pub(super) fn retrained(
     }
     let mut found = Vec::with_capacity(all);
     for removed in removed {
-        let theta = study.course.train(model, removed)?;
-        found.push(losses(model, &theta, study.queries)?);
+        let theta = course.train(model, removed)?;
+        found.push(losses(model, &theta, queries)?);
         if progress(found.len(), all).is_break() {
             return Err(StudyError::Stopped);
         }

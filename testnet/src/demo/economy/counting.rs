@@ -59,7 +59,7 @@ impl Economy<'_> {
         for player in &players {
             report.lines.push(self.line(player, &books).await?);
             let left = market::all_earned(&self.clients[player.node], player).await?.claimable;
-            report.check_claimed(&player.name, left);
+            report.check_claimed(&player.name, left, params.min_fee);
         }
         report.cheats = self.own_cheats(&report.lines, heron)?.into_iter().chain(outcomes).collect();
         let epochs = self.epochs().await?;

@@ -54,6 +54,8 @@ pub(super) struct Report {
     pub(super) cheats: Vec<Outcome>,
     pub(super) flows: Vec<Flow>,
     pub(super) epochs: usize,
+    /// Base units that somebody earned and did not claim yet, since that would cost more.
+    pub(super) left: BTreeMap<String, u64>,
     pub(super) transactions: usize,
     pub(super) supply_before: u64,
     pub(super) supply_after: u64,
@@ -76,8 +78,9 @@ impl Report {
         if had != fees {
             self.problems.push(format!("of {fees} paid for answers {had} reached somebody"));
         }
-        if claimed != u128::from(claimable) {
-            self.problems.push(format!("{claimed} of {claimable} earned was claimed"));
+        let left: u64 = self.left.values().sum();
+        if claimed + u128::from(left) != u128::from(claimable) {
+            self.problems.push(format!("of {claimable} earned {claimed} was claimed, and {left} is left to claim"));
         }
         let nodes: std::collections::BTreeSet<&str> =
             self.flows.iter().filter(|flow| flow.stage == 1).map(|flow| flow.from.as_str()).collect();
@@ -92,10 +95,14 @@ impl Report {
         }
     }
 
-    /// Somebody has claimed all that he earned.
-    pub(super) fn check_claimed(&mut self, who: &str, left: u64) {
-        if left > 0 {
-            self.problems.push(format!("{who} did not claim {left}"));
+    /// Somebody has claimed all that he earned, but for what a transaction's fee is more than.
+    pub(super) fn check_claimed(&mut self, who: &str, left: u64, fee: u64) {
+        if left == 0 {
+            return;
+        }
+        self.left.insert(who.to_owned(), left);
+        if left > fee {
+            self.problems.push(format!("{who} did not claim {left}, which is more than a fee of {fee}"));
         }
     }
 
@@ -128,6 +135,9 @@ impl Report {
         ui.line(format!("\n{}", self.outcomes()));
         let paid: u64 = self.flows.iter().filter(|flow| flow.stage == 0).map(|flow| flow.amount).sum();
         ui.line(format!("\nAnswers   {} paid in {} epochs, all of it to somebody", dnt(paid), self.epochs));
+        for (who, left) in &self.left {
+            ui.line(format!("Left      {} that {who} earned, less than the fee of claiming it", dnt(*left)));
+        }
         let explained = self.lines.iter().filter(|line| line.part != Part::Operator).count();
         ui.line(format!("Books     {} transactions explain {explained} accounts to the last unit", self.transactions));
         ui.line(format!("Supply    {} before, {} after", dnt(self.supply_before), dnt(self.supply_after)));
