@@ -63,7 +63,7 @@ pub use network::{Classifier, Plain};
 pub use peers::{Checkpoint, PeerValues, Peers};
 pub use points::Points;
 pub use small::{Logistic, TanhLora};
-pub use text::{Paid, Shapley, TextPlan, TextTask};
+pub use text::{Paid, TextPlan, TextTask, Truth, Worth};
 
 /// Where the shared test data looks for them.
 #[cfg(test)]

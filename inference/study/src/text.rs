@@ -16,7 +16,7 @@ use crate::peers::Peers;
 use crate::similarity::unit;
 use crate::{Report, Study, StudyError, Vectors, run};
 
-pub use paid::{Paid, Shapley};
+pub use paid::{Paid, Truth, Worth};
 
 /// A network with its records and queries loaded.
 #[derive(Debug)]

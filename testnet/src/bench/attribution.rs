@@ -57,6 +57,8 @@ pub struct AttributionBench {
     pub subsets: usize,
     /// Whether other people's software values the same records.
     pub peers: bool,
+    /// Highest learning rate of texts; a job's own if none.
+    pub rate: Option<f32>,
     /// The task of language.
     pub language: LanguageBench,
 }
@@ -96,7 +98,7 @@ pub async fn run(bench: &AttributionBench, json: bool) -> Result<Vec<Measure>> {
     let ui = Ui::new(json);
     let points = if bench.wants(AttributionTask::Digits) { Some(digits(&ui).await?) } else { None };
     let texts = match bench.wants(AttributionTask::Texts) {
-        true => Some(attribution_text::Texts::ready(&ui, bench.data.as_deref()).await?),
+        true => Some(attribution_text::Texts::ready(&ui, bench.data.as_deref(), bench.rate).await?),
         false => None,
     };
     let language = match bench.wants(AttributionTask::Language) {

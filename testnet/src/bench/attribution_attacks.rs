@@ -10,7 +10,7 @@ use datanet_training::attribution::Curvature;
 use datanet_training::network::{Network, NetworkConfig};
 
 use super::Measure;
-use super::attribution_text::{Texts, job};
+use super::attribution_text::Texts;
 use crate::ui::{Step, Ui};
 
 /// Attackers on the digits, spread over the contributors.
@@ -45,7 +45,7 @@ pub(super) fn on_digits(points: &Points, clip: Option<f32>, ui: &Ui) -> Result<V
 /// As on the digits.
 pub(super) fn on_texts(texts: &Texts, attackers: usize, clip: Option<f32>, ui: &Ui) -> Result<Vec<Measure>> {
     let cache = tempfile::tempdir()?;
-    let (job, session) = (job(), SessionConfig::default());
+    let (job, session) = (texts.job(), SessionConfig::default());
     let mut network = Network::new(NetworkConfig {
         job: &job,
         base: &texts.model,

@@ -35,8 +35,8 @@ pub struct LanguageBench {
     pub base: Option<PathBuf>,
     /// Random sign combinations of forward replay.
     pub rows: usize,
-    /// Highest learning rate of the adapters.
-    pub rate: f32,
+    /// Highest learning rate of the adapters; a job's own if none.
+    pub rate: Option<f32>,
 }
 
 /// The sentences, and what trains on them.

@@ -37,27 +37,30 @@ pub(super) struct Texts {
     pub(super) data: TrainingData,
     pub(super) model: PathBuf,
     pub(super) runtime: Runtime,
+    /// Highest learning rate; a job's own if none.
+    rate: Option<f32>,
 }
 
 impl Texts {
     /// Reads the data; fetches what is missing.
-    pub(super) async fn ready(ui: &Ui, data: Option<&Path>) -> Result<Self> {
+    pub(super) async fn ready(ui: &Ui, data: Option<&Path>, rate: Option<f32>) -> Result<Self> {
         let (tools, _) = network::setup(ui).await?;
         let data = match data {
             Some(folder) => Dataset::from_folder(folder, 1)?,
             None => Dataset::from_registry(1)?,
         };
         let runtime = Runtime::init(&tools.onnxruntime)?;
-        Ok(Self { data: training(&data)?, model: tools.model_dir, runtime })
+        Ok(Self { data: training(&data)?, model: tools.model_dir, runtime, rate })
     }
-}
 
-/// How the transformer is trained.
-pub(super) fn job() -> Job {
-    let mut job = Job::new("minilm-l6", Task::Classify);
-    (job.lora.rank, job.lora.alpha) = LORA;
-    (job.lora.layers, job.max_tokens) = (Some(LAYERS.to_vec()), TOKENS);
-    job
+    /// How the transformer is trained.
+    pub(super) fn job(&self) -> Job {
+        let mut job = Job::new("minilm-l6", Task::Classify);
+        (job.lora.rank, job.lora.alpha) = LORA;
+        (job.lora.layers, job.max_tokens) = (Some(LAYERS.to_vec()), TOKENS);
+        job.recipe.learning_rate = self.rate.unwrap_or(job.recipe.learning_rate);
+        job
+    }
 }
 
 /// Records of everybody who is not known to be bad; the held-out set asks.
@@ -89,7 +92,7 @@ fn training(data: &Dataset) -> Result<TrainingData> {
 pub(super) fn paid(texts: &Texts, seeds: u64, clip: Option<f32>, ui: &Ui) -> Result<Vec<Measure>> {
     let (cache, session) = (tempfile::tempdir()?, SessionConfig::default());
     let mut task = |seed: u64| {
-        let mut job = job();
+        let mut job = texts.job();
         job.recipe.seed = seed;
         let new = |data: &TrainingData| {
             TextTask::new(data, &job, &texts.model, cache.path(), &texts.runtime, &session).map(|mut task| {
@@ -119,7 +122,7 @@ pub(super) fn run(
 ) -> Result<Vec<Measure>> {
     let step = ui.step(format!("{} texts on a transformer", texts.data.train.len()));
     let cache = tempfile::tempdir()?;
-    let (job, session) = (job(), SessionConfig::default());
+    let (job, session) = (texts.job(), SessionConfig::default());
     let mut task = TextTask::new(&texts.data, &job, &texts.model, cache.path(), &texts.runtime, &session)?;
     task.course.gradient = Gradient::ByRecord { bound: clip };
     let peers = python.map(|python| attribution_peers::texts(python, texts, &job, &task.network, ui)).transpose()?;

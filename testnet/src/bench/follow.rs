@@ -97,7 +97,7 @@ fn make(sentences: &Sentences, hidden: usize, runtime: &Runtime, folder: &Path, 
     ];
     let adapter = |name: &str, rest: usize| -> Result<Arc<Adapter>> {
         let (step, folder) = (ui.step(name), folder.join(name));
-        let (job, data) = (language::job(RATE), sentences.every_second(rest));
+        let (job, data) = (language::job(Some(RATE)), sentences.every_second(rest));
         let release = language::made((&job, &data), &decoders[0], runtime, &folder, &step)?;
         step.done("");
         Ok(Arc::new(peft::read(&release)?))

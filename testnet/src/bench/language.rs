@@ -82,11 +82,11 @@ impl Sentences {
 }
 
 /// Adapters over a decoder.
-pub(super) fn job(rate: f32) -> Job {
+pub(super) fn job(rate: Option<f32>) -> Job {
     let mut job = Job::new("decoder", Task::Generate);
     (job.lora.rank, job.lora.alpha, job.max_tokens) = (LORA.0, LORA.1, TOKENS);
     job.lora.targets = TARGETS.map(str::to_owned).to_vec();
-    job.recipe.learning_rate = rate;
+    job.recipe.learning_rate = rate.unwrap_or(job.recipe.learning_rate);
     job
 }
 
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn jobs_are_good_and_texts_are_divided() {
-        job(1e-3).check().unwrap();
+        job(Some(1e-3)).check().unwrap();
         scratch(64, 1).check().unwrap();
         let texts: Vec<String> = (0..100).map(|at| format!("text {at}")).collect();
         let data = prose(&texts);

@@ -29,7 +29,7 @@ const GOAL_ACCURACY: f64 = 0.99;
 /// When a training fails.
 pub(super) async fn run(bench: &TrainBench, json: bool) -> Result<Vec<Measure>> {
     let ui = Ui::new(json);
-    let texts = Texts::ready(&ui, bench.data.as_deref()).await?;
+    let texts = Texts::ready(&ui, bench.data.as_deref(), None).await?;
     let step = ui.bar("training in float and in 4 bits", 2 * SEEDS.len());
     let threads = bench.threads;
     let trained = {

@@ -255,9 +255,9 @@ pub(super) enum Bench {
         /// Random combinations of signs of forward replay, of the task of language
         #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=64))]
         rows: u8,
-        /// Highest learning rate of the adapters, of the task of language
-        #[arg(long, default_value_t = 2e-3)]
-        rate: f32,
+        /// Highest learning rate of the adapters, of texts and of the task of language; a job's own if not given
+        #[arg(long)]
+        rate: Option<f32>,
         /// A decoder's folder, as Hugging Face has it, for the task of language instead of one that is made
         #[arg(long, value_parser = super::path())]
         base: Option<PathBuf>,
@@ -352,6 +352,7 @@ impl Bench {
                     only,
                     subsets,
                     peers,
+                    rate,
                     language,
                 };
                 (bench::attribution(&bench, json).await?, json)

@@ -1,43 +1,62 @@
-//! What pays on texts: shares by the tables that a run carries, against Shapley values of contributors by real retraining.
+//! What pays on texts: shares by the tables that a run carries, against what contributors are worth by real retraining.
 //!
-//! The truth is the mean over random orders of contributors of what each adds to the mean log-likelihood of the right answers. Orders come
-//! in pairs, one and its reverse, whose errors partly cancel. What nodes pay by is another thing: the answers that were given, since
-//! nobody knows the right ones when they are paid for. Both are held against the truth.
+//! There are two truths, both of the mean log-likelihood of the right answers. The *semivalue at one half* is what each contributor adds to
+//! random halves of the others, which is what the tables estimate: by least squares over trainings on random halves of the contributors. The
+//! *Shapley value* is the mean over random orders of what each adds to those before it: much of it is what a contributor does to a few others or to
+//! none, which differs a lot from one order to the next. Halves and orders come in pairs, one and its reverse, whose errors partly cancel.
+//!
+//! What nodes pay by is another thing again: the answers that were given, since nobody knows the right ones when they are paid for.
 
 use std::collections::BTreeMap;
 
 use datanet_training::attribution::audit::Progress;
+use datanet_training::attribution::cholesky::Cholesky;
 use datanet_training::attribution::pay::{netted, of_odds};
 use datanet_training::attribution::{Curvature, Model, Rows, gradients};
 use datanet_training::network::Network;
 use datanet_training::random::Stream;
-use datanet_training::run::Following;
+use datanet_training::run::{Following, TrainError};
 use serde::{Deserialize, Serialize};
 
 use super::TextTask;
 use crate::compare::{Again, retrained};
+use crate::gauss_newton::GaussNewtonError;
 use crate::semivalues::{HALVES, positive};
 use crate::{StudyError, losses};
 
+/// Who is there, by contributor.
+type Group = Vec<bool>;
+
 /// What contributors are worth by real retraining.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Shapley {
-    /// The Shapley value of each contributor.
+pub struct Worth {
+    /// Of each contributor, in nats.
     pub values: Vec<f64>,
-    /// The same by the first half of the orders, and by the second: how far the truth is from itself.
+    /// The same by the first half of the trainings, and by the second: how far the truth is from itself.
     pub parts: [Vec<f64>; 2],
 }
 
-/// How far the shares that a rule pays are from the truth.
+/// Both truths.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Truth {
+    /// The semivalue at one half.
+    pub half: Worth,
+    /// The Shapley value.
+    pub shapley: Worth,
+}
+
+/// How far the shares that a rule pays are from the truth: total variation distances.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Paid {
     /// Table and rule.
     pub rule: String,
-    /// Total variation distance of shares.
-    pub distance: f64,
+    /// From the semivalue at one half.
+    pub half: f64,
+    /// From the Shapley value.
+    pub shapley: f64,
 }
 
-impl Shapley {
+impl Worth {
     /// How far both parts are from each other: of noise alone, and about twice what the whole is wrong by.
     pub fn noise(&self) -> f64 {
         distance(&positive(&self.parts[0]), &positive(&self.parts[1]))
@@ -45,38 +64,55 @@ impl Shapley {
 }
 
 impl TextTask {
-    /// The Shapley value of each contributor, over so many pairs of random orders.
+    /// What each contributor is worth, over so many pairs of random halves and of random orders of contributors.
     ///
     /// # Errors
     /// When a training fails, or `progress` ends it.
-    pub fn shapley(&mut self, pairs: u64, progress: &mut Progress<'_>) -> Result<Shapley, StudyError> {
-        let count = self.columns();
-        let orders: Vec<Vec<usize>> = (0..pairs)
+    pub fn truth(&mut self, halves: u64, orders: u64, progress: &mut Progress<'_>) -> Result<Truth, StudyError> {
+        let (count, seed) = (self.columns(), self.course.recipe.seed);
+        let in_pairs = |pairs: u64, draw: &dyn Fn(u64) -> [Vec<usize>; 2]| (0..pairs).flat_map(draw).collect();
+        let orders: Vec<Vec<usize>> = in_pairs(orders, &|pair| {
+            let order = Stream::new("order of contributors", seed, pair).permutation(count);
+            let reverse = order.iter().rev().copied().collect();
+            [order, reverse]
+        });
+        let halves: Vec<Group> = (0..halves)
             .flat_map(|pair| {
-                let order = Stream::new("order of contributors", self.course.recipe.seed, pair).permutation(count);
-                let reverse = order.iter().rev().copied().collect();
-                [order, reverse]
+                let coins = Stream::new("half of the contributors", seed, pair).signs(count);
+                [1.0, -1.0].map(|side| coins.iter().map(|coin| *coin == side).collect())
             })
             .collect();
-        // Whoever is there, once: pairs meet in single contributors and in everybody.
-        let mut groups: Vec<Vec<bool>> = orders.iter().flat_map(|order| beginnings(order, count)).collect();
+        let groups = orders.iter().flat_map(|order| beginnings(order, count)).chain(halves.iter().cloned());
+        let utility = self.utilities(groups.collect(), progress)?;
+        let adding = |orders: &mut dyn Iterator<Item = &Vec<usize>>| added(orders, &utility, count);
+        let pairs = |half: usize| orders.chunks(2).skip(half).step_by(2).flatten();
+        let parts = [adding(&mut pairs(0)), adding(&mut pairs(1))];
+        let shapley = Worth { values: adding(&mut orders.iter()), parts };
+        let (first, second) = halves.split_at(halves.len() / 4 * 2);
+        let fit = |halves: &[Group]| fitted(halves, &utility, count);
+        let half = Worth { values: fit(&halves)?, parts: [fit(first)?, fit(second)?] };
+        Ok(Truth { half, shapley })
+    }
+
+    /// The mean log-likelihood of what is asked, after training on what each of these groups gave.
+    fn utilities(
+        &mut self,
+        mut groups: Vec<Group>,
+        progress: &mut Progress<'_>,
+    ) -> Result<BTreeMap<Group, f64>, StudyError> {
+        // Some are met twice: single contributors, and everybody.
         groups.sort_unstable();
         groups.dedup();
-        let removed = |group: &Vec<bool>| self.contributors.iter().map(|one| !group[*one]).collect();
+        groups.retain(|group| group.contains(&true));
+        let removed = |group: &Group| self.contributors.iter().map(|one| !group[*one]).collect();
         let removed: Vec<Vec<bool>> = groups.iter().map(removed).collect();
         let shared = self.network.beside(1);
         let others = || -> Box<dyn Model + Send> { Box::new(shared.beside(1)) };
         let again = Again { course: &self.course, queries: &self.queries, others: Some(&others) };
         let found = retrained(&mut self.network, again, &removed, progress)?;
-        let mut utility: BTreeMap<Vec<bool>, f64> =
-            groups.into_iter().zip(&found).map(|(group, losses)| (group, -mean(losses))).collect();
         let nobody = losses(&mut self.network, &self.course.initial, &self.queries)?;
-        utility.insert(vec![false; count], -mean(&nobody));
-        let [first, second] = [0, 1].map(|half| {
-            let own = orders.chunks(2).skip(half).step_by(2).flatten();
-            added(own, &utility, count)
-        });
-        Ok(Shapley { values: added(orders.iter(), &utility, count), parts: [first, second] })
+        let of_nobody = (vec![false; self.columns()], -mean(&nobody));
+        Ok(groups.into_iter().zip(found.iter().map(|losses| -mean(losses))).chain([of_nobody]).collect())
     }
 
     /// What the model answers, all data learnt: the likeliest class of each query.
@@ -85,7 +121,7 @@ impl TextTask {
     /// When a training fails.
     pub fn answered(&mut self) -> Result<Vec<usize>, StudyError> {
         let theta = self.course.train(&mut self.network, &[])?;
-        let said = self.network.forward(&theta, &self.queries).map_err(datanet_training::run::TrainError::from)?;
+        let said = self.network.forward(&theta, &self.queries).map_err(TrainError::from)?;
         let likeliest = |row: &[f32]| (0..row.len()).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap_or_default();
         Ok(said.log_probabilities.iter().map(likeliest).collect())
     }
@@ -96,7 +132,7 @@ impl TextTask {
     /// When a training fails.
     pub fn paid(
         &mut self,
-        truth: &Shapley,
+        truth: &Truth,
         curvature: Curvature,
         given: Option<&mut Network>,
     ) -> Result<Vec<Paid>, StudyError> {
@@ -111,7 +147,7 @@ impl TextTask {
             tables.push((format!("{count} halves"), self.course.over_halves(&mut self.network, &following, count)?));
         }
         let asked = [("right answers", Some(&mut self.network)), ("answers as they were given", given)];
-        let (truth, mut paid) = (positive(&truth.values), Vec::new());
+        let (half, shapley, mut paid) = (positive(&truth.half.values), positive(&truth.shapley.values), Vec::new());
         for (which, network) in asked {
             let Some(network) = network else { continue };
             let answers = gradients::all(network, &followed.theta, &self.queries)?;
@@ -120,8 +156,8 @@ impl TextTask {
                 let by_loss = signed(&gradients::product(rows, &answers), |value, _| -value);
                 let by_odds = signed(&by_loss, |value, answer| of_odds(value, losses[answer]));
                 for (unit, values) in [("log-probability", by_loss), ("log-odds", by_odds)] {
-                    let rule = format!("{table}, {which}, {unit}");
-                    paid.push(Paid { rule, distance: distance(&netted(&values), &truth) });
+                    let (rule, shares) = (format!("{table}, {which}, {unit}"), netted(&values));
+                    paid.push(Paid { rule, half: distance(&shares, &half), shapley: distance(&shares, &shapley) });
                 }
             }
         }
@@ -134,7 +170,7 @@ impl TextTask {
 }
 
 /// Who is there after the first of an order, the first two, and so on.
-fn beginnings(order: &[usize], count: usize) -> impl Iterator<Item = Vec<bool>> {
+fn beginnings(order: &[usize], count: usize) -> impl Iterator<Item = Group> {
     order.iter().scan(vec![false; count], |there, one| {
         there[*one] = true;
         Some(there.clone())
@@ -142,11 +178,7 @@ fn beginnings(order: &[usize], count: usize) -> impl Iterator<Item = Vec<bool>> 
 }
 
 /// The mean over orders of what each contributor adds.
-fn added<'a>(
-    orders: impl Iterator<Item = &'a Vec<usize>>,
-    utility: &BTreeMap<Vec<bool>, f64>,
-    count: usize,
-) -> Vec<f64> {
+fn added(orders: &mut dyn Iterator<Item = &Vec<usize>>, utility: &BTreeMap<Group, f64>, count: usize) -> Vec<f64> {
     let (mut sums, mut number) = (vec![0.0; count], 0.0);
     for order in orders {
         let mut before = utility[&vec![false; count]];
@@ -159,6 +191,22 @@ fn added<'a>(
     }
     sums.iter_mut().for_each(|sum| *sum /= f64::max(number, 1.0));
     sums
+}
+
+/// What each contributor adds, by least squares over groups that come in pairs, one and who is not in it: these need no constant, since the mean of each
+/// pair is taken off.
+fn fitted(halves: &[Group], utility: &BTreeMap<Group, f64>, count: usize) -> Result<Vec<f64>, StudyError> {
+    let (mut matrix, mut right) = (vec![0.0; count * count], vec![0.0; count]);
+    for pair in halves.chunks_exact(2) {
+        let half = (utility[&pair[0]] - utility[&pair[1]]) / 2.0;
+        let sides: Vec<f64> = pair[0].iter().map(|is| if *is { 0.5 } else { -0.5 }).collect();
+        for (row, side) in sides.iter().enumerate() {
+            right[row] += side * half;
+            sides.iter().enumerate().for_each(|(column, other)| matrix[row * count + column] += side * other);
+        }
+    }
+    Cholesky::new(matrix, count).map_err(GaussNewtonError::from)?.solve(&mut right, 1);
+    Ok(right)
 }
 
 fn signed(values: &Rows, of: impl Fn(f32, usize) -> f32) -> Rows {
@@ -190,6 +238,22 @@ mod tests {
         for there in orders.iter().flat_map(|order| beginnings(order, 3)) {
             utility.insert(there.clone(), worth(&there));
         }
-        assert_eq!(added(orders.iter(), &utility, 3), [2.5, 2.0, 5.5]);
+        assert_eq!(added(&mut orders.iter(), &utility, 3), [2.5, 2.0, 5.5]);
+    }
+
+    #[test]
+    fn a_semivalue_at_one_half_is_fitted_through_pairs_of_halves() {
+        let halves: Vec<Group> = (0..8u8)
+            .flat_map(|bits| [bits, 7 - bits])
+            .map(|bits| (0..3).map(|at| bits >> at & 1 == 1).collect())
+            .collect();
+        let worth = |there: &Group| {
+            let alone: f64 = there.iter().zip([1.0, 2.0, 4.0]).map(|(is, worth)| if *is { worth } else { 0.0 }).sum();
+            alone + if there[0] && there[2] { 3.0 } else { 0.0 }
+        };
+        let utility = halves.iter().map(|half| (half.clone(), worth(half))).collect();
+        let found = fitted(&halves, &utility, 3).unwrap();
+        // Half of the others' halves have the one that it is worth more with.
+        assert!(found.iter().zip([2.5, 2.0, 5.5]).all(|(a, b)| (a - b).abs() < 1e-9), "{found:?}");
     }
 }
