@@ -6,7 +6,7 @@
 //! log-likelihood of what is asked. A rule's distance to it is the total variation of shares; and noise has a share
 //! that it ought to have.
 
-use datanet_training::attribution::{Belonging, Curvature, Model, Rows, gradients, pay};
+use datanet_training::attribution::{Belonging, Curvature, Model, Replay, Rows, gradients, pay};
 use datanet_training::random::Stream;
 use datanet_training::recipe::Recipe;
 use datanet_training::run::{Course, Following, Gradient};
@@ -129,6 +129,8 @@ impl SemivalueTask {
                 format!("{count} halves: positive part a contributor and answer"),
                 &pay::by_answer(&values),
             ));
+            let own = self.over_halves_own(&contributors, count)?;
+            scores.push(score(format!("{count} halves, each at its own: signed sum"), &pay::netted(&own)));
         }
         let inside = self.over_halves(&answers, &contributors, HALVES[2], false)?;
         scores
@@ -186,10 +188,8 @@ impl SemivalueTask {
     /// Values `[columns, answers]` by the table of all data.
     fn full(&mut self, answers: &Rows, column_of: &[usize]) -> Result<Rows, StudyError> {
         let following = self.following(column_of, false);
-        let columns = following.columns;
-        let followed = self.course.follow(&mut self.model, following)?;
-        let data = (0..columns).flat_map(|column| followed.replay.column(column)).collect();
-        Ok(values(&Rows { rows: columns, columns: self.model.parameters(), data }, answers))
+        let followed = self.course.follow(&mut self.model, following.clone())?;
+        Ok(values(&table(&followed.replay, &following), answers))
     }
 
     /// The same by the mean over halves.
@@ -202,6 +202,21 @@ impl SemivalueTask {
     ) -> Result<Rows, StudyError> {
         let following = self.following(column_of, left_out);
         Ok(values(&self.course.over_halves(&mut self.model, &following, count)?, answers))
+    }
+
+    /// The same, but that of each half answers' gradients are taken where it leads to itself.
+    fn over_halves_own(&mut self, column_of: &[usize], count: usize) -> Result<Rows, StudyError> {
+        let following = self.following(column_of, true);
+        let mut halves = Vec::new();
+        self.course.each_half(&mut self.model, &following, count, &mut |half| {
+            halves.extend(half.replay.as_ref().map(|replay| (table(replay, &following), half.theta)));
+        })?;
+        let mut sum = Rows::none(0);
+        for (table, theta) in halves {
+            let answers = gradients::all(&mut self.model, &theta, &self.queries)?;
+            add(&mut sum, &values(&table, &answers));
+        }
+        Ok(sum)
     }
 
     /// What paid before: of each answer the positive part of every record's value that is positive in the mean.
@@ -231,6 +246,21 @@ pub struct NameGain {
     pub netted: f64,
     /// The same, answer by answer.
     pub by_answer: f64,
+}
+
+/// What was followed, `[columns, P]`.
+pub(crate) fn table(replay: &Replay, following: &Following) -> Rows {
+    let data: Vec<f32> = (0..following.columns).flat_map(|column| replay.column(column)).collect();
+    Rows { rows: following.columns, columns: data.len() / following.columns.max(1), data }
+}
+
+/// Adds up tables of one size, from [`Rows::none`] on.
+pub(crate) fn add(sum: &mut Rows, more: &Rows) {
+    if sum.data.is_empty() {
+        *sum = more.clone();
+    } else {
+        sum.data.iter_mut().zip(&more.data).for_each(|(sum, x)| *sum += x);
+    }
 }
 
 /// -d . g of each column and answer.
@@ -273,7 +303,7 @@ mod tests {
         let scores = task.rules(&truth).unwrap();
         let of = |rule: &str| scores.iter().find(|score| score.rule == rule).unwrap();
         assert!(of("4 halves: signed sum").distance < of("full data: signed sum").distance, "{scores:#?}");
-        assert_eq!((of("truth").distance, scores.len()), (0.0, 10));
+        assert_eq!((of("truth").distance, scores.len()), (0.0, 13));
     }
 
     /// What the last contributor of clouds that lie close is worth is hardly above zero, so that random parts of it often lie below: netted sums

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::TextTask;
 use crate::compare::{Again, retrained};
 use crate::gauss_newton::GaussNewtonError;
-use crate::semivalues::{HALVES, positive};
+use crate::semivalues::{HALVES, add, positive, table};
 use crate::{StudyError, losses};
 
 /// Who is there, by contributor.
@@ -134,34 +134,53 @@ impl TextTask {
         &mut self,
         truth: &Truth,
         curvature: Curvature,
-        given: Option<&mut Network>,
+        mut given: Option<&mut Network>,
     ) -> Result<Vec<Paid>, StudyError> {
-        let column_of = self.contributors.iter().map(|one| Some(*one)).collect();
-        let following = Following { column_of, columns: self.columns(), curvature, left_out: false };
-        let followed = self.course.follow(&mut self.network, following.clone())?;
-        let data = (0..following.columns).flat_map(|column| followed.replay.column(column)).collect();
-        let full = Rows { rows: following.columns, columns: self.network.parameters(), data };
-        let mut tables = vec![("all data".to_owned(), full)];
-        let following = Following { left_out: true, ..following };
-        for count in HALVES {
-            tables.push((format!("{count} halves"), self.course.over_halves(&mut self.network, &following, count)?));
-        }
-        let asked = [("right answers", Some(&mut self.network)), ("answers as they were given", given)];
+        let tables = self.tables(curvature)?;
         let (half, shapley, mut paid) = (positive(&truth.half.values), positive(&truth.shapley.values), Vec::new());
+        let asked = [("right answers", Some(&mut self.network)), ("answers as they were given", given.as_deref_mut())];
         for (which, network) in asked {
             let Some(network) = network else { continue };
-            let answers = gradients::all(network, &followed.theta, &self.queries)?;
-            let losses = losses(network, &followed.theta, &self.queries)?;
-            for (table, rows) in &tables {
-                let by_loss = signed(&gradients::product(rows, &answers), |value, _| -value);
-                let by_odds = signed(&by_loss, |value, answer| of_odds(value, losses[answer]));
-                for (unit, values) in [("log-probability", by_loss), ("log-odds", by_odds)] {
-                    let (rule, shares) = (format!("{table}, {which}, {unit}"), netted(&values));
+            for (table, places) in &tables {
+                let mut sums = [Rows::none(0), Rows::none(0)];
+                for place in places {
+                    let values = place.values(network, &self.queries)?;
+                    sums.iter_mut().zip(&values).for_each(|(sum, values)| add(sum, values));
+                }
+                for (unit, values) in ["log-probability", "log-odds"].iter().zip(&sums) {
+                    let (rule, shares) = (format!("{table}, {which}, {unit}"), netted(values));
                     paid.push(Paid { rule, half: distance(&shares, &half), shapley: distance(&shares, &shapley) });
                 }
             }
         }
         Ok(paid)
+    }
+
+    /// That of all data; and for each number of halves the mean table, with answers' gradients where all data leads to, as releases have it, and every half's
+    /// own, with answers' gradients where it leads to.
+    fn tables(&mut self, curvature: Curvature) -> Result<Vec<(String, Vec<Place>)>, StudyError> {
+        let column_of = self.contributors.iter().map(|one| Some(*one)).collect();
+        let mut following = Following { column_of, columns: self.columns(), curvature, left_out: false };
+        let followed = self.course.follow(&mut self.network, following.clone())?;
+        let theta = followed.theta;
+        let mut tables = vec![(
+            "all data".to_owned(),
+            vec![Place { theta: theta.clone(), table: table(&followed.replay, &following) }],
+        )];
+        following.left_out = true;
+        for count in HALVES {
+            let mut halves = Vec::new();
+            self.course.each_half(&mut self.network, &following, count, &mut |half| {
+                let found = half.replay.as_ref().map(|replay| table(replay, &following));
+                halves.extend(found.map(|table| Place { theta: half.theta, table }));
+            })?;
+            let mut sum = Rows::none(0);
+            halves.iter().for_each(|half| add(&mut sum, &half.table));
+            // Shares do not see that it is the sum, and not the mean.
+            tables.push((format!("{count} halves"), vec![Place { theta: theta.clone(), table: sum }]));
+            tables.push((format!("{count} halves, each at its own"), halves));
+        }
+        Ok(tables)
     }
 
     fn columns(&self) -> usize {
@@ -207,6 +226,23 @@ fn fitted(halves: &[Group], utility: &BTreeMap<Group, f64>, count: usize) -> Res
     }
     Cholesky::new(matrix, count).map_err(GaussNewtonError::from)?.solve(&mut right, 1);
     Ok(right)
+}
+
+/// What contributors did to the parameters, `[columns, P]`, and where answers' gradients are taken.
+struct Place {
+    theta: Vec<f32>,
+    table: Rows,
+}
+
+impl Place {
+    /// Of each contributor and answer: the change of the log-probability, and of the log-odds.
+    fn values(&self, network: &mut Network, queries: &[usize]) -> Result<[Rows; 2], StudyError> {
+        let answers = gradients::all(network, &self.theta, queries)?;
+        let losses = losses(network, &self.theta, queries)?;
+        let by_loss = signed(&gradients::product(&self.table, &answers), |value, _| -value);
+        let by_odds = signed(&by_loss, |value, answer| of_odds(value, losses[answer]));
+        Ok([by_loss, by_odds])
+    }
 }
 
 fn signed(values: &Rows, of: impl Fn(f32, usize) -> f32) -> Rows {

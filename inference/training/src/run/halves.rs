@@ -9,7 +9,7 @@
 //!
 //! They run one after another: the runtime and the replay use all threads of the machine already.
 
-use super::course::{Course, Gradient, Rhythm};
+use super::course::{Course, Ended, Gradient, Rhythm};
 use super::drive::{drive, resume};
 use super::prepare::{Paid, Prepared, curvature, halves_folder};
 use super::state::Checkpoints;
@@ -88,19 +88,36 @@ impl Course {
     /// # Errors
     /// As [`Course::follow`].
     pub fn over_halves(&self, model: &mut dyn Model, following: &Following, count: usize) -> Result<Rows, TrainError> {
+        let mut mean = Mean::new(self.initial.len(), following.columns);
+        self.each_half(model, following, count, &mut |half| {
+            if let Some(replay) = &half.replay {
+                mean.add_replay(replay);
+            }
+        })?;
+        Ok(mean.rows())
+    }
+
+    /// The same, half by half: `ended` hears what each ended with.
+    ///
+    /// # Errors
+    /// As [`Course::follow`].
+    pub fn each_half(
+        &self,
+        model: &mut dyn Model,
+        following: &Following,
+        count: usize,
+        ended: &mut dyn FnMut(Ended),
+    ) -> Result<(), TrainError> {
         debug_assert!(
             matches!(self.gradient, Gradient::ByRecord { .. }),
             "records are followed by their own gradients"
         );
         let course = of_halves(self);
-        let mut mean = Mean::new(self.initial.len(), following.columns);
         for out in draw(self.recipe.seed, following.column_of.len(), count) {
             let mut trainer = Trainer::new(model, &course, Some(following.clone()))?.without(&out);
             trainer.finish()?;
-            if let Some(replay) = trainer.end().replay {
-                mean.add_replay(&replay);
-            }
+            ended(trainer.end());
         }
-        Ok(mean.rows())
+        Ok(())
     }
 }
