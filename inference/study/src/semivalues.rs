@@ -6,7 +6,7 @@
 //! log-likelihood of what is asked. A rule's distance to it is the total variation of shares; and noise has a share
 //! that it ought to have.
 
-use datanet_training::attribution::{Belonging, Curvature, Model, Replay, Rows, gradients, pay};
+use datanet_training::attribution::{Belonging, Curvature, Replay, Rows, gradients, pay};
 use datanet_training::random::Stream;
 use datanet_training::recipe::Recipe;
 use datanet_training::run::{Course, Following, Gradient};
