@@ -1,15 +1,16 @@
 //! Points as a corpus that can be attacked, and their pay.
 
-use datanet_training::attribution::{Curvature, Model, Rows, clip, gradients, pay};
+use datanet_training::attribution::{Curvature, Model, Rows, clip, pay};
 use datanet_training::job::HALVES;
 use datanet_training::random::Stream;
 use datanet_training::recipe::Recipe;
-use datanet_training::run::{Course, Following, Gradient, TrainError};
+use datanet_training::run::{Course, Following, Gradient};
 
 use crate::attacks::Corpus;
 use crate::clusters::Clusters;
 use crate::network::{Classifier, Plain};
 use crate::points::Points;
+use crate::{StudyError, halves};
 
 /// Records of points with their contributors.
 #[derive(Clone, Debug)]
@@ -56,7 +57,7 @@ impl PointCorpus {
         recipe: &Recipe,
         queries: &Points,
         defence: Defence,
-    ) -> Result<Vec<f64>, TrainError> {
+    ) -> Result<Vec<f64>, StudyError> {
         Ok(pay::netted(&self.values(network, initial, recipe, queries, defence)?))
     }
 
@@ -68,7 +69,7 @@ impl PointCorpus {
         recipe: &Recipe,
         queries: &Points,
         defence: Defence,
-    ) -> Result<Rows, TrainError> {
+    ) -> Result<Rows, StudyError> {
         let clusters = if defence.clusters { self.clusters() } else { Clusters::single(self.points.len()) };
         let chosen = clusters.representatives();
         let owners: Vec<usize> = chosen.iter().map(|record| self.contributors[*record]).collect();
@@ -96,7 +97,7 @@ pub(super) fn paid(
     model: &mut dyn Model,
     following: &Following,
     queries: &[usize],
-) -> Result<Vec<f64>, TrainError> {
+) -> Result<Vec<f64>, StudyError> {
     Ok(pay::netted(&values(course, model, following, queries)?))
 }
 
@@ -106,12 +107,9 @@ fn values(
     model: &mut dyn Model,
     following: &Following,
     queries: &[usize],
-) -> Result<Rows, TrainError> {
-    let theta = course.train(model, &[])?;
-    let table = course.over_halves(model, following, HALVES)?;
-    let answers = gradients::all(model, &theta, queries)?;
-    let mut values = gradients::product(&table, &answers);
-    values.data.iter_mut().for_each(|value| *value = -*value);
+) -> Result<Rows, StudyError> {
+    let places = halves::halves(course, model, following, HALVES)?;
+    let [values, _] = halves::values(&places, model, queries)?;
     Ok(values)
 }
 

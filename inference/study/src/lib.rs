@@ -39,6 +39,7 @@ mod compare;
 pub mod convex;
 pub mod digits;
 pub mod gauss_newton;
+mod halves;
 pub mod network;
 pub mod peers;
 pub mod points;

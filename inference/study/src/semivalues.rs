@@ -6,13 +6,14 @@
 //! log-likelihood of what is asked. A rule's distance to it is the total variation of shares; and noise has a share
 //! that it ought to have.
 
-use datanet_training::attribution::{Belonging, Curvature, Replay, Rows, gradients, pay};
+use datanet_training::attribution::{Belonging, Curvature, Rows, gradients, pay};
 use datanet_training::random::Stream;
 use datanet_training::recipe::Recipe;
 use datanet_training::run::{Course, Following, Gradient};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::halves::{self, Place};
 use crate::network::Plain;
 use crate::points::Points;
 use crate::tanh::Tanh;
@@ -121,18 +122,19 @@ impl SemivalueTask {
             score("full data: positive part a record and answer, with standing".to_owned(), &self.by_record(&records)),
             score("full data: signed sum".to_owned(), &pay::netted(&whole)),
         ];
-        let contributors = self.contributors.clone();
+        let (contributors, theta) = (self.contributors.clone(), self.course.train(&mut self.model, &[])?);
         for count in HALVES {
-            let values = self.over_halves(&answers, &contributors, count, true)?;
+            let places = self.halves(&contributors, count, true)?;
+            let [at_once, _] = halves::values(&[halves::at_once(&places, &theta)], &mut self.model, &self.queries)?;
+            scores.push(score(format!("{count} halves, asked of all data: signed sum"), &pay::netted(&at_once)));
+            let [values, _] = halves::values(&places, &mut self.model, &self.queries)?;
             scores.push(score(format!("{count} halves: signed sum"), &pay::netted(&values)));
             scores.push(score(
                 format!("{count} halves: positive part a contributor and answer"),
                 &pay::by_answer(&values),
             ));
-            let own = self.over_halves_own(&contributors, count)?;
-            scores.push(score(format!("{count} halves, each at its own: signed sum"), &pay::netted(&own)));
         }
-        let inside = self.over_halves(&answers, &contributors, HALVES[2], false)?;
+        let inside = self.over_halves(&contributors, HALVES[2], false)?;
         scores
             .push(score(format!("{} halves, records that are in alone: signed sum", HALVES[2]), &pay::netted(&inside)));
         Ok(scores)
@@ -153,7 +155,7 @@ impl SemivalueTask {
         let answers = self.answers()?;
         let tables = [
             ("full data".to_owned(), self.full(&answers, &columns)?),
-            (format!("{halves} halves"), self.over_halves(&answers, &columns, halves, true)?),
+            (format!("{halves} halves"), self.over_halves(&columns, halves, true)?),
         ];
         let mut gains = Vec::new();
         for (table, values) in &tables {
@@ -189,34 +191,19 @@ impl SemivalueTask {
     fn full(&mut self, answers: &Rows, column_of: &[usize]) -> Result<Rows, StudyError> {
         let following = self.following(column_of, false);
         let followed = self.course.follow(&mut self.model, following.clone())?;
-        Ok(values(&table(&followed.replay, &following), answers))
+        Ok(values(&halves::table(&followed.replay, &following), answers))
     }
 
     /// The same by the mean over halves.
-    fn over_halves(
-        &mut self,
-        answers: &Rows,
-        column_of: &[usize],
-        count: usize,
-        left_out: bool,
-    ) -> Result<Rows, StudyError> {
-        let following = self.following(column_of, left_out);
-        Ok(values(&self.course.over_halves(&mut self.model, &following, count)?, answers))
+    fn over_halves(&mut self, column_of: &[usize], count: usize, left_out: bool) -> Result<Rows, StudyError> {
+        let places = self.halves(column_of, count, left_out)?;
+        let [values, _] = halves::values(&places, &mut self.model, &self.queries)?;
+        Ok(values)
     }
 
-    /// The same, but that of each half answers' gradients are taken where it leads to itself.
-    fn over_halves_own(&mut self, column_of: &[usize], count: usize) -> Result<Rows, StudyError> {
-        let following = self.following(column_of, true);
-        let mut halves = Vec::new();
-        self.course.each_half(&mut self.model, &following, count, &mut |half| {
-            halves.extend(half.replay.as_ref().map(|replay| (table(replay, &following), half.theta)));
-        })?;
-        let mut sum = Rows::none(0);
-        for (table, theta) in halves {
-            let answers = gradients::all(&mut self.model, &theta, &self.queries)?;
-            add(&mut sum, &values(&table, &answers));
-        }
-        Ok(sum)
+    fn halves(&mut self, column_of: &[usize], count: usize, left_out: bool) -> Result<Vec<Place>, StudyError> {
+        let following = self.following(column_of, left_out);
+        Ok(halves::halves(&self.course, &mut self.model, &following, count)?)
     }
 
     /// What paid before: of each answer the positive part of every record's value that is positive in the mean.
@@ -246,21 +233,6 @@ pub struct NameGain {
     pub netted: f64,
     /// The same, answer by answer.
     pub by_answer: f64,
-}
-
-/// What was followed, `[columns, P]`.
-pub(crate) fn table(replay: &Replay, following: &Following) -> Rows {
-    let data: Vec<f32> = (0..following.columns).flat_map(|column| replay.column(column)).collect();
-    Rows { rows: following.columns, columns: data.len() / following.columns.max(1), data }
-}
-
-/// Adds up tables of one size, from [`Rows::none`] on.
-pub(crate) fn add(sum: &mut Rows, more: &Rows) {
-    if sum.data.is_empty() {
-        *sum = more.clone();
-    } else {
-        sum.data.iter_mut().zip(&more.data).for_each(|(sum, x)| *sum += x);
-    }
 }
 
 /// -d . g of each column and answer.
@@ -314,8 +286,7 @@ mod tests {
         let (attacker, own) = (CONTRIBUTORS - 1, 20);
         let mut columns = task.contributors.clone();
         (0..own).for_each(|at| columns[200 - own + at] = attacker + at);
-        let answers = task.answers().unwrap();
-        let values = task.over_halves(&answers, &columns, 2, true).unwrap();
+        let values = task.over_halves(&columns, 2, true).unwrap();
         let sums: Vec<f64> = values.iter().map(|row| row.iter().map(|value| f64::from(*value)).sum()).collect();
         let (others, all) = (sums[..attacker].iter().map(|sum| sum.max(0.0)).sum::<f64>(), &sums[attacker..]);
         let share = |sum: f64| sum / (others + sum);
@@ -342,10 +313,9 @@ mod tests {
     #[test]
     fn names_do_not_change_what_their_records_sum_to() {
         let mut task = task(false);
-        let answers = task.answers().unwrap();
         let (one, contributors) = (vec![0; 200], task.contributors.clone());
-        let whole = task.over_halves(&answers, &one, 2, true).unwrap();
-        let parts = task.over_halves(&answers, &contributors, 2, true).unwrap();
+        let whole = task.over_halves(&one, 2, true).unwrap();
+        let parts = task.over_halves(&contributors, 2, true).unwrap();
         let sums = Belonging::by_record(&[0; CONTRIBUTORS]).by_contributors(&parts);
         for (whole, sum) in whole.data.iter().zip(&sums.data) {
             assert!((whole - sum).abs() < 1e-3 * (1.0 + whole.abs()), "{whole} {sum}");

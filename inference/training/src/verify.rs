@@ -11,12 +11,13 @@ use std::path::Path;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::attribution::answer::{PAY_FILE, RECORDS_FILE, TABLE_FILE};
+use crate::attribution::halves::PayTable;
 use crate::attribution::table::TableError;
 use crate::attribution::{Choice, Table};
 use crate::job::Method;
 use crate::random::Stream;
 use crate::run::{Checkpoints, Control, Event, Prepared, Setup, State, TrainError, Trainer, train};
-use crate::transcript::{CheckpointHash, HalfRun, Transcript};
+use crate::transcript::{CheckpointHash, HalfRun, Transcript, theta_hash};
 
 /// How far a repetition may lie from what is claimed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -173,14 +174,23 @@ fn whole(
     // What the job asks for must be there; the transcript is the claimant's own.
     if setup.job.attribution.method != Method::None {
         let by_record = own.join(RECORDS_FILE).exists().then_some(("table by record", RECORDS_FILE));
-        let tables = [("influence table", TABLE_FILE), ("table that pays", PAY_FILE)];
-        for (name, file) in tables.into_iter().chain(by_record) {
+        for (name, file) in [("influence table", TABLE_FILE)].into_iter().chain(by_record) {
             let distance = tables_apart(&table(&own, file)?, &table(claim.release, file)?)?;
             checks.push(Check { name: name.to_owned(), distance, allowed: tolerance.table });
         }
-        // The draw is of whole records, so it is the same on every machine.
+        let claimed = paying(claim.release)?;
+        let [parameters, table] = pay_apart(&paying(&own)?, &claimed)?;
+        checks.push(Check {
+            name: "parameters of the halves".to_owned(),
+            distance: parameters,
+            allowed: tolerance.parameters,
+        });
+        checks.push(Check { name: "table that pays".to_owned(), distance: table, allowed: tolerance.table });
+        // The draw is of whole records, so it is the same on every machine; and what the file has is what the transcript says.
+        let said = claimed.halves().iter().map(|half| theta_hash(&half.theta));
         let drawn = |halves: &[HalfRun]| halves.iter().map(|half| half.records).collect::<Vec<_>>();
-        let same = drawn(&outcome.transcript.halves) == drawn(&claim.transcript.halves);
+        let same = drawn(&outcome.transcript.halves) == drawn(&claim.transcript.halves)
+            && said.eq(claim.transcript.halves.iter().map(|half| half.theta.clone()));
         let distance = if same { 0.0 } else { f64::INFINITY };
         checks.push(Check { name: "halves".to_owned(), distance, allowed: 0.0 });
     }
@@ -275,9 +285,29 @@ fn parameters(release: &Path) -> Result<Vec<f32>, VerifyError> {
 }
 
 fn table(release: &Path, file: &str) -> Result<Table, VerifyError> {
-    let bytes = std::fs::read(release.join(file))
-        .map_err(|error| VerifyError::File { file: file.to_owned(), reason: error.to_string() })?;
-    Ok(Table::from_bytes(&bytes)?)
+    Ok(Table::from_bytes(&read_file(release, file)?)?)
+}
+
+fn paying(release: &Path) -> Result<PayTable, VerifyError> {
+    Ok(PayTable::from_bytes(&read_file(release, PAY_FILE)?)?)
+}
+
+fn read_file(release: &Path, file: &str) -> Result<Vec<u8>, VerifyError> {
+    std::fs::read(release.join(file))
+        .map_err(|error| VerifyError::File { file: file.to_owned(), reason: error.to_string() })
+}
+
+/// How far apart halves are, at most: their parameters, and what is followed of them.
+fn pay_apart(a: &PayTable, b: &PayTable) -> Result<[f64; 2], VerifyError> {
+    if a.halves().len() != b.halves().len() {
+        return Ok([f64::INFINITY; 2]);
+    }
+    let mut most = [0.0f64; 2];
+    for (own, claimed) in a.halves().iter().zip(b.halves()) {
+        let apart = [distance(&own.theta, &claimed.theta), tables_apart(&own.table, &claimed.table)?];
+        most.iter_mut().zip(apart).for_each(|(most, apart)| *most = most.max(apart));
+    }
+    Ok(most)
 }
 
 fn tables_apart(a: &Table, b: &Table) -> Result<f64, VerifyError> {

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use datanet_training::attribution::audit::Progress;
 use datanet_training::attribution::cholesky::Cholesky;
-use datanet_training::attribution::pay::{netted, of_odds};
-use datanet_training::attribution::{Curvature, Model, Rows, gradients};
+use datanet_training::attribution::pay::netted;
+use datanet_training::attribution::{Curvature, Model};
 use datanet_training::network::Network;
 use datanet_training::random::Stream;
 use datanet_training::run::{Following, TrainError};
@@ -21,7 +21,8 @@ use serde::{Deserialize, Serialize};
 use super::TextTask;
 use crate::compare::{Again, retrained};
 use crate::gauss_newton::GaussNewtonError;
-use crate::semivalues::{HALVES, add, positive, table};
+use crate::halves::{self, Place};
+use crate::semivalues::{HALVES, positive};
 use crate::{StudyError, losses};
 
 /// Who is there, by contributor.
@@ -142,12 +143,8 @@ impl TextTask {
         for (which, network) in asked {
             let Some(network) = network else { continue };
             for (table, places) in &tables {
-                let mut sums = [Rows::none(0), Rows::none(0)];
-                for place in places {
-                    let values = place.values(network, &self.queries)?;
-                    sums.iter_mut().zip(&values).for_each(|(sum, values)| add(sum, values));
-                }
-                for (unit, values) in ["log-probability", "log-odds"].iter().zip(&sums) {
+                let values = halves::values(places, network, &self.queries)?;
+                for (unit, values) in ["log-probability", "log-odds"].iter().zip(&values) {
                     let (rule, shares) = (format!("{table}, {which}, {unit}"), netted(values));
                     paid.push(Paid { rule, half: distance(&shares, &half), shapley: distance(&shares, &shapley) });
                 }
@@ -156,29 +153,20 @@ impl TextTask {
         Ok(paid)
     }
 
-    /// That of all data; and for each number of halves the mean table, with answers' gradients where all data leads to, as releases have it, and every half's
-    /// own, with answers' gradients where it leads to.
+    /// That of all data; and for each number of halves their mean, with answers' gradients where all data leads to, and each half's own, with answers'
+    /// gradients where it leads to.
     fn tables(&mut self, curvature: Curvature) -> Result<Vec<(String, Vec<Place>)>, StudyError> {
         let column_of = self.contributors.iter().map(|one| Some(*one)).collect();
         let mut following = Following { column_of, columns: self.columns(), curvature, left_out: false };
         let followed = self.course.follow(&mut self.network, following.clone())?;
-        let theta = followed.theta;
-        let mut tables = vec![(
-            "all data".to_owned(),
-            vec![Place { theta: theta.clone(), table: table(&followed.replay, &following) }],
-        )];
+        let table = halves::table(&followed.replay, &following);
+        let mut tables = vec![("all data".to_owned(), vec![Place { theta: followed.theta.clone(), table }])];
         following.left_out = true;
         for count in HALVES {
-            let mut halves = Vec::new();
-            self.course.each_half(&mut self.network, &following, count, &mut |half| {
-                let found = half.replay.as_ref().map(|replay| table(replay, &following));
-                halves.extend(found.map(|table| Place { theta: half.theta, table }));
-            })?;
-            let mut sum = Rows::none(0);
-            halves.iter().for_each(|half| add(&mut sum, &half.table));
-            // Shares do not see that it is the sum, and not the mean.
-            tables.push((format!("{count} halves"), vec![Place { theta: theta.clone(), table: sum }]));
-            tables.push((format!("{count} halves, each at its own"), halves));
+            let own = halves::halves(&self.course, &mut self.network, &following, count)?;
+            let mean = halves::at_once(&own, &followed.theta);
+            tables.push((format!("{count} halves, asked of all data"), vec![mean]));
+            tables.push((format!("{count} halves"), own));
         }
         Ok(tables)
     }
@@ -226,28 +214,6 @@ fn fitted(halves: &[Group], utility: &BTreeMap<Group, f64>, count: usize) -> Res
     }
     Cholesky::new(matrix, count).map_err(GaussNewtonError::from)?.solve(&mut right, 1);
     Ok(right)
-}
-
-/// What contributors did to the parameters, `[columns, P]`, and where answers' gradients are taken.
-struct Place {
-    theta: Vec<f32>,
-    table: Rows,
-}
-
-impl Place {
-    /// Of each contributor and answer: the change of the log-probability, and of the log-odds.
-    fn values(&self, network: &mut Network, queries: &[usize]) -> Result<[Rows; 2], StudyError> {
-        let answers = gradients::all(network, &self.theta, queries)?;
-        let losses = losses(network, &self.theta, queries)?;
-        let by_loss = signed(&gradients::product(&self.table, &answers), |value, _| -value);
-        let by_odds = signed(&by_loss, |value, answer| of_odds(value, losses[answer]));
-        Ok([by_loss, by_odds])
-    }
-}
-
-fn signed(values: &Rows, of: impl Fn(f32, usize) -> f32) -> Rows {
-    let data = values.iter().flat_map(|row| row.iter().enumerate().map(|(answer, value)| of(*value, answer)));
-    Rows { rows: values.rows, columns: values.columns, data: data.collect() }
 }
 
 fn distance(shares: &[f64], truth: &[f64]) -> f64 {

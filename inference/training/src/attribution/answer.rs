@@ -1,7 +1,7 @@
 //! Why a released model answered as it did.
 //!
-//! A release's tables and one backward pass through its adapters give what every contributor did for an answer: by the
-//! table of all data, which explains, and by the mean over random halves of it, which pays. The first gives
+//! A release's tables and backward passes through its adapters give what every contributor did for an answer: one by the
+//! table of all data, which explains; and one by each random half of it, whose mean pays. The first gives
 //! counterfactual answers too: theta - d_c is, to first order, the adapter trained without contributor c, and one batch
 //! asks all of these adapters at once.
 
@@ -13,8 +13,8 @@ use datanet_inference::{
 };
 
 use super::{
+    halves::PayTable,
     model::{Model, ModelError},
-    pay,
     table::{Table, TableError},
 };
 use crate::{
@@ -27,8 +27,8 @@ use crate::{
 pub const TABLE_FILE: &str = "influence.safetensors";
 /// The table by record, in releases of few records.
 pub const RECORDS_FILE: &str = "records.safetensors";
-/// The table that pays: by what was given together, in the mean over random halves of the records.
-pub const PAY_FILE: &str = "pay.safetensors";
+/// What pays: random halves of the records, what each led to and what was given together did to that.
+pub const PAY_FILE: &str = "halves.safetensors";
 /// Adapters that are asked at once.
 const AT_ONCE: usize = 32;
 /// Largest file of a release that is read whole: 4 GiB.
@@ -61,7 +61,7 @@ pub enum AnswerError {
     /// The network, through its trait.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// A release of before pay followed the mean over halves.
+    /// A release of before halves paid.
     #[error(
         "the release has no {PAY_FILE}: it is of a training that paid by another rule, or not whole; train the model again, and deploy what comes of it"
     )]
@@ -90,8 +90,8 @@ pub struct Explanation {
     pub values: Vec<f32>,
     /// The same of each training record, in releases of few records.
     pub records: Option<Vec<f32>>,
-    /// -grad loss(answer) . d of each column of the table that pays, as a change of the answer's log-odds, with its sign; see
-    /// [`super::pay::of_odds`].
+    /// -grad loss(answer) . d of each column of what pays, as a change of the answer's log-odds, with its sign: the mean over halves, each
+    /// where it leads to; see [`PayTable::worth`].
     pub pay: Vec<f32>,
     /// The answer's loss: -ln of its probability, for written text the mean over its tokens.
     pub loss: f32,
@@ -107,7 +107,7 @@ pub struct Explainer {
     /// By record.
     records: Option<Table>,
     /// What pays.
-    pay: Table,
+    pay: PayTable,
     labels: Vec<String>,
 }
 
@@ -137,7 +137,8 @@ impl Explainer {
         if !pay.exists() {
             return Err(AnswerError::NoPay);
         }
-        let pay = self::table(&pay, theta.len())?;
+        let pay = PayTable::from_bytes(&read(&pay)?)?;
+        must_fit(pay.parameters(), theta.len())?;
         Ok(Self { network, theta, table, records, pay, labels })
     }
 
@@ -172,8 +173,10 @@ impl Explainer {
             return Err(AnswerError::Label { label, labels: self.labels.len() });
         }
         self.network.load(&[&example(text, Some(label))])?;
-        let (losses, gradients) = self.network.loss_gradients(&self.theta, &[0])?;
-        self.explanation(losses[0], gradients.row(0))
+        self.explanation(|network, theta| {
+            let (losses, gradients) = network.loss_gradients(theta, &[0])?;
+            Ok((losses[0], gradients.row(0).to_vec()))
+        })
     }
 
     /// Why a decoder wrote the tokens `written` after those of `prompt`: by their own mean loss.
@@ -184,8 +187,7 @@ impl Explainer {
         if self.network.task() != Task::Generate {
             return Err(AnswerError::Task(self.network.task()));
         }
-        let (loss, gradient) = self.network.continuation(&self.theta, prompt, written)?;
-        self.explanation(loss, &gradient)
+        self.explanation(|network, theta| Ok(network.continuation(theta, prompt, written)?))
     }
 
     /// The probability of each label that the model would have given without each column, in the columns' order.
@@ -222,10 +224,15 @@ impl Explainer {
         Ok(logs.iter().map(|row| row.iter().map(|log| log.exp()).collect()).collect())
     }
 
-    fn explanation(&self, loss: f32, gradient: &[f32]) -> Result<Explanation, AnswerError> {
-        let values = self.table.values(gradient)?;
-        let records = self.records.as_ref().map(|records| records.values(gradient)).transpose()?;
-        let pay = self.pay.values(gradient)?.into_iter().map(|value| pay::of_odds(value, loss)).collect();
+    /// `ask` gives the answer's loss at some parameters, and its gradient.
+    fn explanation(
+        &mut self,
+        mut ask: impl FnMut(&mut Network, &[f32]) -> Result<(f32, Vec<f32>), AnswerError>,
+    ) -> Result<Explanation, AnswerError> {
+        let (loss, gradient) = ask(&mut self.network, &self.theta)?;
+        let values = self.table.values(&gradient)?;
+        let records = self.records.as_ref().map(|records| records.values(&gradient)).transpose()?;
+        let pay = self.pay.worth(|theta| ask(&mut self.network, theta))?;
         Ok(Explanation { values, records, pay, loss })
     }
 
@@ -243,10 +250,12 @@ fn example(text: &str, label: Option<usize>) -> Example {
 
 fn table(path: &Path, parameters: usize) -> Result<Table, AnswerError> {
     let table = Table::from_bytes(&read(path)?)?;
-    if table.parameters() != parameters {
-        return Err(TableError::Parameters { expected: table.parameters(), found: parameters }.into());
-    }
+    must_fit(table.parameters(), parameters)?;
     Ok(table)
+}
+
+fn must_fit(expected: usize, found: usize) -> Result<(), TableError> {
+    if expected == found { Ok(()) } else { Err(TableError::Parameters { expected, found }) }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, AnswerError> {

@@ -145,13 +145,21 @@ impl Table {
     /// # Errors
     /// When the writer refuses it.
     pub fn to_bytes(&self) -> Result<Vec<u8>, TableError> {
-        let numbers: Vec<u8> = self.numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
-        let scales: Vec<u8> = self.scales.iter().flat_map(|x| x.to_le_bytes()).collect();
-        let dtheta = TensorView::new(Dtype::F16, vec![self.columns(), self.parameters], &numbers).map_err(corrupt)?;
-        let scale = TensorView::new(Dtype::F32, vec![self.columns()], &scales).map_err(corrupt)?;
-        let names = serde_json::to_string(&self.names).map_err(corrupt)?;
-        let metadata = HashMap::from([("columns".to_owned(), names)]);
-        safetensors::serialize([("dtheta", dtheta), ("scale", scale)], Some(metadata)).map_err(corrupt)
+        let [numbers, scales] = self.bytes();
+        let [dtheta, scale] = self.tensors(&numbers, &scales)?;
+        safetensors::serialize([("dtheta", dtheta), ("scale", scale)], Some(columns(&self.names)?)).map_err(corrupt)
+    }
+
+    /// Its numbers and scales as they are stored.
+    pub(super) fn bytes(&self) -> [Vec<u8>; 2] {
+        let numbers = self.numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
+        [numbers, self.scales.iter().flat_map(|x| x.to_le_bytes()).collect()]
+    }
+
+    /// The tensors of what [`Table::bytes`] gives.
+    pub(super) fn tensors<'a>(&self, numbers: &'a [u8], scales: &'a [u8]) -> Result<[TensorView<'a>; 2], TableError> {
+        let dtheta = TensorView::new(Dtype::F16, vec![self.columns(), self.parameters], numbers).map_err(corrupt)?;
+        Ok([dtheta, TensorView::new(Dtype::F32, vec![self.columns()], scales).map_err(corrupt)?])
     }
 
     /// Reads a table of anybody's making.
@@ -159,19 +167,19 @@ impl Table {
     /// # Errors
     /// When the file is anything but what [`Table::to_bytes`] writes, or larger than [`MAX_BYTES`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TableError> {
-        if bytes.len() > MAX_BYTES {
-            return Err(corrupt(format!("{} bytes are more than {MAX_BYTES}", bytes.len())));
+        let (file, names) = open(bytes)?;
+        if file.len() != 2 {
+            return Err(corrupt("more tensors than a table has"));
         }
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(corrupt)?;
-        let names = metadata.metadata().as_ref().and_then(|all| all.get("columns"));
-        let names: Vec<String> =
-            serde_json::from_str(names.ok_or_else(|| corrupt("its columns have no names"))?).map_err(corrupt)?;
-        let file = SafeTensors::deserialize(bytes).map_err(corrupt)?;
-        if file.len() != 2 || names.iter().any(|name| name.len() > MAX_NAME) {
-            return Err(corrupt("more tensors, or longer names, than a table has"));
-        }
-        let dtheta = file.tensor("dtheta").map_err(corrupt)?;
-        let scale = file.tensor("scale").map_err(corrupt)?;
+        Self::of_tensors(names, file.tensor("dtheta").map_err(corrupt)?, file.tensor("scale").map_err(corrupt)?)
+    }
+
+    /// A table of what somebody's file has.
+    pub(super) fn of_tensors(
+        names: Vec<String>,
+        dtheta: TensorView<'_>,
+        scale: TensorView<'_>,
+    ) -> Result<Self, TableError> {
         let &[columns, parameters] = dtheta.shape() else { return Err(corrupt("dtheta is not a matrix")) };
         if dtheta.dtype() != Dtype::F16 || scale.dtype() != Dtype::F32 {
             return Err(corrupt("numbers of another kind"));
@@ -181,8 +189,7 @@ impl Table {
         }
         let numbers: Vec<f16> =
             dtheta.data().chunks_exact(2).map(|b| f16::from_le_bytes(b.try_into().unwrap_or_default())).collect();
-        let scales: Vec<f32> =
-            scale.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap_or_default())).collect();
+        let scales = floats(&scale);
         let usable = |scale: &f32| scale.is_finite() && *scale > 0.0 && *scale < f32::MAX / 65_504.0;
         if !numbers.par_iter().all(|x| x.is_finite()) || !scales.iter().all(usable) {
             return Err(TableError::NotFinite);
@@ -231,7 +238,32 @@ fn dot(row: &[f16], gradient: &[f32]) -> f64 {
     sum
 }
 
-fn corrupt(error: impl ToString) -> TableError {
+/// The metadata that names columns.
+pub(super) fn columns(names: &[String]) -> Result<HashMap<String, String>, TableError> {
+    Ok(HashMap::from([("columns".to_owned(), serde_json::to_string(names).map_err(corrupt)?)]))
+}
+
+/// Opens a file of anybody's making; it, and what its columns are called.
+pub(super) fn open(bytes: &[u8]) -> Result<(SafeTensors<'_>, Vec<String>), TableError> {
+    if bytes.len() > MAX_BYTES {
+        return Err(corrupt(format!("{} bytes are more than {MAX_BYTES}", bytes.len())));
+    }
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(corrupt)?;
+    let names = metadata.metadata().as_ref().and_then(|all| all.get("columns"));
+    let names: Vec<String> =
+        serde_json::from_str(names.ok_or_else(|| corrupt("its columns have no names"))?).map_err(corrupt)?;
+    if names.iter().any(|name| name.len() > MAX_NAME) {
+        return Err(corrupt("longer names than a table has"));
+    }
+    Ok((SafeTensors::deserialize(bytes).map_err(corrupt)?, names))
+}
+
+/// The numbers of a tensor of 32-bit floats.
+pub(super) fn floats(tensor: &TensorView<'_>) -> Vec<f32> {
+    tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+}
+
+pub(super) fn corrupt(error: impl ToString) -> TableError {
     TableError::Corrupt(error.to_string())
 }
 

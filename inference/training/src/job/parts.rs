@@ -229,9 +229,9 @@ impl<'de> Deserialize<'de> for CurvatureRows {
     }
 }
 
-/// Halves that are trained on where a job names no number. On digits one pair pays as near to retraining as three; a share
-/// varies by 4 % of itself over draws of one pair, and by 3 % of two.
-pub const HALVES: usize = 4;
+/// Halves that are trained on where a job names no number: one pair pays as near to retraining as three, on digits and on language, and
+/// an answer is asked of each. A share varies by 4 % of itself over draws of one pair, and by 3 % of two.
+pub const HALVES: usize = 2;
 
 /// Whose records helped, and how that is checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

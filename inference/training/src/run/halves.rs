@@ -4,7 +4,7 @@
 //! ```text
 //!  draw ──► half 0 ──► half 1 ──► ...            one after another, each with its own checkpoints and the step of all training
 //!             │          │
-//!             └──────────┴──► Mean               columns of what was given together, those that are out followed too
+//!             └──────────┴──► Half               columns of what was given together, those that are out followed too
 //! ```
 //!
 //! They run one after another: the runtime and the replay use all threads of the machine already.
@@ -15,8 +15,8 @@ use super::prepare::{Paid, Prepared, curvature, halves_folder};
 use super::state::Checkpoints;
 use super::trainer::{Following, Trainer};
 use super::{Control, Event, Setup, TrainError};
-use crate::attribution::halves::{Mean, draw};
-use crate::attribution::{Curvature, Model, Rows};
+use crate::attribution::halves::{Half, draw};
+use crate::attribution::{Curvature, Model};
 use crate::transcript::{self, HalfRun};
 
 /// What the halves of a run left.
@@ -26,8 +26,8 @@ pub(super) struct Halves {
     pub left_out: Vec<Vec<bool>>,
     /// What each ended with.
     pub thetas: Vec<Vec<f32>>,
-    /// The mean over them of what was followed, where it was.
-    pub mean: Option<Mean>,
+    /// What was followed in each, where it was.
+    pub tables: Vec<Half>,
     /// What the transcript says of each.
     pub runs: Vec<HalfRun>,
 }
@@ -44,8 +44,7 @@ pub(super) fn halves(
     let left_out = draw(job.recipe.seed, setup.data.train.len(), job.attribution.halves);
     let following = prepared.following.as_ref().map(|_| following(paid, curvature(job, setup.data.labels.len())));
     let course = of_halves(&prepared.course(setup));
-    let mut mean = following.as_ref().map(|following| Mean::new(prepared.start.len(), following.columns));
-    let (mut thetas, mut runs) = (Vec::new(), Vec::new());
+    let (mut tables, mut thetas, mut runs) = (Vec::new(), Vec::new(), Vec::new());
     for (at, out) in left_out.iter().enumerate() {
         let fingerprint = format!("{} half {at}", prepared.fingerprint(setup));
         let checkpoints = Checkpoints::open(&halves_folder(setup.folder, at), fingerprint)?.newest_only();
@@ -59,14 +58,16 @@ pub(super) fn halves(
         let ended = drive(&mut trainer, &checkpoints, &mut told)?;
         // One that ended early leaves the rest of its steps out.
         observer(Event::Counted { done: (at + 1) * steps, total: halves * steps });
-        if let (Some(mean), Some(replay)) = (&mut mean, &ended.replay) {
-            mean.add_replay(replay);
+        if let Some(replay) = &ended.replay {
+            let told = |source| TrainError::Replay { step: ended.step, source };
+            let table = replay.table(paid.names.clone()).map_err(told)?;
+            tables.push(Half { theta: ended.theta.clone(), table });
         }
         let records = out.iter().filter(|out| !**out).count();
         runs.push(HalfRun { records, theta: transcript::theta_hash(&ended.theta) });
         thetas.push(ended.theta);
     }
-    Ok(Halves { left_out, thetas, mean, runs })
+    Ok(Halves { left_out, thetas, tables, runs })
 }
 
 /// Every record is followed in every half, in or out: see [`halves`](crate::attribution::halves).
@@ -82,22 +83,8 @@ fn of_halves(course: &Course) -> Course {
 }
 
 impl Course {
-    /// What columns do to the parameters in the mean over `count` random halves of the records, `[columns, P]`: what a
-    /// run releases, where records that are left out are followed too.
-    ///
-    /// # Errors
-    /// As [`Course::follow`].
-    pub fn over_halves(&self, model: &mut dyn Model, following: &Following, count: usize) -> Result<Rows, TrainError> {
-        let mut mean = Mean::new(self.initial.len(), following.columns);
-        self.each_half(model, following, count, &mut |half| {
-            if let Some(replay) = &half.replay {
-                mean.add_replay(replay);
-            }
-        })?;
-        Ok(mean.rows())
-    }
-
-    /// The same, half by half: `ended` hears what each ended with.
+    /// Trains on `count` random halves of the records as a run does that is to be paid by, where records that are left out are
+    /// followed too; `ended` hears what each ended with.
     ///
     /// # Errors
     /// As [`Course::follow`].

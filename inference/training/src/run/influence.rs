@@ -8,7 +8,7 @@ use super::moves::moves;
 use super::prepare::{Paid, Prepared, curvature};
 use super::{Control, Event, Meter, Setup, TrainError, retrain};
 use crate::attribution::audit::Swept;
-use crate::attribution::halves::Mean;
+use crate::attribution::halves::{Half, PayTable};
 use crate::attribution::{
     AuditPlan, Belonging, Choice, Compared, Curvature, Gate, GateVerdict, Ground, Predicted, Replay, Rows, Table,
     Thresholds, audit, curvature as rows_of, gradients,
@@ -40,8 +40,8 @@ pub(super) struct Influence {
     pub sources: Table,
     /// By record, where each has a column.
     pub records: Option<Table>,
-    /// By what was given together, in the mean over random halves of the records: pays.
-    pub pay: Table,
+    /// By what was given together, on random halves of the records: pays.
+    pub pay: PayTable,
     /// The trainings on halves.
     pub halves: Vec<HalfRun>,
     /// The audit, where there was one.
@@ -102,7 +102,8 @@ pub(super) fn influence(
         }
         None => Vec::new(),
     };
-    let pay = work.pay(&halves, &paid, choice, meter)?;
+    let runs = halves.runs.clone();
+    let pay = work.pay(halves, &paid, choice, meter)?;
     let owned: Vec<(String, Vec<usize>)> = setup
         .data
         .sources
@@ -112,7 +113,7 @@ pub(super) fn influence(
         .collect();
     let sources = table.merge(&owned).map_err(release)?;
     let records = belonging.is_by_record().then_some(table);
-    Ok(Some(Influence { sources, records, pay, halves: halves.runs, gate, choice, compared, left_out }))
+    Ok(Some(Influence { sources, records, pay, halves: runs, gate, choice, compared, left_out }))
 }
 
 /// What the columns are called: records by their places, other columns by their sources.
@@ -219,46 +220,44 @@ impl Work<'_, '_> {
         Ok((predicted, gate.within(intervals)))
     }
 
-    /// The table that pays: the mean over the halves, by the method that explains.
+    /// What pays: what was followed in the halves, by the method that explains.
     fn pay(
         &mut self,
-        halves: &Halves,
+        halves: Halves,
         paid: &Paid,
         choice: Choice,
         meter: &mut Meter<'_>,
-    ) -> Result<Table, TrainError> {
-        let other;
-        let mean = match (choice, &halves.mean) {
-            (Choice::Replay, Some(mean)) => mean,
-            // Replay without halves that were followed does not happen: both follow from the job.
-            (Choice::Replay, None) => return Err(release("the halves were not followed")),
-            (Choice::GaussNewton { damping }, _) => {
-                other = self.gauss_newton_over(halves, paid, damping, meter)?;
-                &other
-            }
+    ) -> Result<PayTable, TrainError> {
+        let tables = match choice {
+            Choice::Replay => halves.tables,
+            Choice::GaussNewton { damping } => self.gauss_newton_over(&halves, paid, damping, meter)?,
         };
-        mean.table(&paid.names).map_err(release)
+        PayTable::new(tables).map_err(release)
     }
 
-    /// Gauss-Newton influence of what pays in the mean over the halves: the curvature of the records that each learnt
-    /// from, at its end, and the gradients of all.
+    /// Gauss-Newton influence of what pays in each half: the curvature of the records that it learnt from, at its end, and the gradients
+    /// of all.
     fn gauss_newton_over(
         &mut self,
         halves: &Halves,
         paid: &Paid,
         damping: f32,
         meter: &mut Meter<'_>,
-    ) -> Result<Mean, TrainError> {
+    ) -> Result<Vec<Half>, TrainError> {
         meter.expect(self.tables(halves.thetas.len()));
         let column_of: Vec<Option<usize>> = paid.column_of.iter().map(|column| Some(*column)).collect();
-        let mut mean = Mean::new(self.theta.len(), paid.names.len());
+        let mut tables = Vec::with_capacity(halves.thetas.len());
         for (theta, out) in halves.thetas.iter().zip(&halves.left_out) {
             let learnt: Vec<usize> = (0..out.len()).filter(|record| !out[*record]).collect();
             let columns = (column_of.as_slice(), paid.names.len());
             let moved = self.moved(theta, &learnt, columns, damping, meter)?;
-            mean.add(|column| moved.row(column).to_vec());
+            let mut table = Table::new(theta.len());
+            for (name, row) in paid.names.iter().zip(moved.iter()) {
+                table.push(name.clone(), row).map_err(release)?;
+            }
+            tables.push(Half { theta: theta.clone(), table });
         }
-        Ok(mean)
+        Ok(tables)
     }
 
     /// The sources that were left out: what happened, and what the table says.

@@ -71,8 +71,8 @@ impl Prepared {
         let followed = job.attribution.method == Method::Influence;
         let following = belonging.as_ref().filter(|_| followed).map(|belonging| following(job, data, belonging));
         let columns = following.as_ref().map_or(0, |following| following.columns);
-        let halves = paid.as_ref().filter(|_| followed).map_or(0, |paid| paid.names.len());
-        check_memory(setup, parameters, (columns, halves))?;
+        let paying = paid.as_ref().filter(|_| followed).map_or(0, |paid| paid.names.len());
+        check_memory(setup, parameters, (columns, paying))?;
         network.load_data(data)?;
         let start = network.layout().initial(job.recipe.seed);
         let base = match &decoder {
@@ -112,23 +112,26 @@ pub fn parameter_bytes(parameters: u64) -> u64 {
     parameters.saturating_mul(COPIES * size_of::<f32>() as u64)
 }
 
-fn check_memory(setup: &Setup<'_>, parameters: usize, (columns, halves): (usize, usize)) -> Result<(), TrainError> {
+fn check_memory(setup: &Setup<'_>, parameters: usize, (columns, paying): (usize, usize)) -> Result<(), TrainError> {
     let Some(limit) = setup.memory else { return Ok(()) };
-    let stops_early = setup.job.evaluation.early_stop > 0;
-    let needed =
-        parameter_bytes(parameters as u64)
-            .saturating_add(followed_bytes(parameters, (columns, halves), stops_early) as u64);
-    let columns = columns.max(halves);
+    let (stops_early, halves) = (setup.job.evaluation.early_stop > 0, setup.job.attribution.halves);
+    let needed = parameter_bytes(parameters as u64).saturating_add(followed_bytes(
+        parameters,
+        (columns, paying),
+        halves,
+        stops_early,
+    ) as u64);
+    let columns = columns.max(paying);
     if needed > limit { Err(TrainError::TooLarge { parameters, columns, needed, limit }) } else { Ok(()) }
 }
 
-/// What is followed at one time: the whole run; or one half, beside the sum of those before and the table of the whole run. Where it may stop early,
+/// What is followed at one time: the whole run; or one half, beside the tables of those before and of the whole run. Where it may stop early,
 /// what was followed to the best parameters stays, too.
-fn followed_bytes(parameters: usize, (columns, halves): (usize, usize), stops_early: bool) -> usize {
+fn followed_bytes(parameters: usize, (columns, paying): (usize, usize), halves: usize, stops_early: bool) -> usize {
     let replay = |columns| Replay::memory(parameters, columns).saturating_mul(if stops_early { 2 } else { 1 });
-    let sum = parameters.saturating_mul(halves).saturating_mul(size_of::<f32>());
-    let table = parameters.saturating_mul(columns).saturating_mul(size_of::<u16>());
-    replay(columns).max(replay(halves).saturating_add(sum).saturating_add(table))
+    let table = |columns| parameters.saturating_mul(columns).saturating_mul(size_of::<u16>());
+    let tables = table(paying).saturating_mul(halves).saturating_add(table(columns));
+    replay(columns).max(replay(paying).saturating_add(tables))
 }
 
 /// What the network of adapters over a base is made from.
@@ -208,11 +211,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_followed_in_halves_lies_beside_their_sum_and_the_table_of_the_whole_run() {
-        // 12 bytes a number that is followed, 4 of a sum, 2 of a table.
-        assert_eq!(followed_bytes(10, (100, 8), false), 12 * 1_000);
-        assert_eq!(followed_bytes(10, (100, 100), false), (12 + 4 + 2) * 1_000);
-        assert_eq!(followed_bytes(10, (100, 100), true), (24 + 4 + 2) * 1_000);
-        assert_eq!(followed_bytes(usize::MAX, (2, 2), true), usize::MAX);
+    fn what_is_followed_in_halves_lies_beside_the_tables_of_those_before_and_of_the_whole_run() {
+        // 12 bytes a number that is followed, 2 of a table.
+        assert_eq!(followed_bytes(10, (100, 8), 2, false), 12 * 1_000);
+        assert_eq!(followed_bytes(10, (100, 100), 2, false), (12 + 2 * 2 + 2) * 1_000);
+        assert_eq!(followed_bytes(10, (100, 100), 6, true), (24 + 6 * 2 + 2) * 1_000);
+        assert_eq!(followed_bytes(usize::MAX, (2, 2), 2, true), usize::MAX);
     }
 }

@@ -7,6 +7,7 @@ use datanet_inference::graph::build::ModelFolder;
 use datanet_inference::graph::quantise::Precision;
 
 use super::*;
+use crate::attribution::halves::PayTable;
 use crate::attribution::{Table, Thresholds};
 use crate::job::{CurvatureRows, Method, Quantise, Scratch, Task};
 use crate::recipe::Recipe;
@@ -82,7 +83,7 @@ fn a_classifier_learns_and_its_release_is_whole() {
         "labels.json",
         "influence.safetensors",
         "records.safetensors",
-        "pay.safetensors",
+        "halves.safetensors",
         "job.json",
         "transcript.json",
     ];
@@ -95,9 +96,11 @@ fn a_classifier_learns_and_its_release_is_whole() {
     let table =
         Table::from_bytes(&std::fs::read(folder.path().join("release/influence.safetensors")).unwrap()).unwrap();
     assert_eq!(table.names(), ["ann", "bob", "cem", "dua"]);
-    let pay = Table::from_bytes(&std::fs::read(folder.path().join("release/pay.safetensors")).unwrap()).unwrap();
-    assert!(pay.names() == table.names() && pay != table);
+    let pay = PayTable::from_bytes(&std::fs::read(folder.path().join("release/halves.safetensors")).unwrap()).unwrap();
+    assert!(pay.names() == table.names() && pay.halves().iter().all(|half| half.table != table));
     let halves = &outcome.transcript.halves;
+    let thetas: Vec<String> = pay.halves().iter().map(|half| transcript::theta_hash(&half.theta)).collect();
+    assert_eq!(thetas, halves.iter().map(|half| half.theta.clone()).collect::<Vec<_>>());
     assert!(halves.len() == 2 && halves.iter().map(|half| half.records).sum::<usize>() == 96, "{halves:?}");
     let written = std::fs::read_to_string(folder.path().join("release/transcript.json")).unwrap();
     assert_eq!(&Transcript::from_json(&written).unwrap(), &outcome.transcript);
@@ -263,6 +266,21 @@ fn a_true_transcript_is_verified_and_a_false_one_is_not() {
     assert!(verdict.passed() && verdict.checks.len() == 3, "{verdict}");
     let verdict = verify(&setup, claim, Extent::Whole, Tolerance::default(), &mut |_| Control::Continue).unwrap();
     assert!(verdict.passed() && verdict.checks.iter().all(|check| check.distance == 0.0), "{verdict}");
+    // Halves that no training leads to, whatever their table says.
+    let bent = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(&release).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, bent.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let pay = PayTable::from_bytes(&std::fs::read(release.join("halves.safetensors")).unwrap()).unwrap();
+    let mut halves = pay.halves().to_vec();
+    halves[1].theta.iter_mut().for_each(|x| *x *= 1.05);
+    std::fs::write(bent.path().join("halves.safetensors"), PayTable::new(halves).unwrap().to_bytes().unwrap()).unwrap();
+    let claim = Claim { release: bent.path(), ..claim };
+    let verdict = verify(&setup, claim, Extent::Whole, Tolerance::default(), &mut |_| Control::Continue).unwrap();
+    let failed: Vec<&str> =
+        verdict.checks.iter().filter(|one| one.distance > one.allowed).map(|one| one.name.as_str()).collect();
+    assert_eq!(failed, ["parameters of the halves", "halves"]);
     // A checkpoint that no training leads to, with a transcript that fits it.
     let forged = tempfile::tempdir().unwrap();
     for (step, _) in outcome.transcript.checkpoints.iter().map(|known| (known.step, ())) {
