@@ -233,11 +233,11 @@ fn why(role: EarningRole, contribution: Option<&ContributionId>, earning: &Earni
     let plural = if answers == 1 { "answer" } else { "answers" };
     let percent = weight.0.checked_div(answers).unwrap_or(0) / 10_000;
     match role {
-        // Of what was netted there is one share over all of them.
+        // Answers by its passages may be among them, whose weights are in the sum as well: it is no share of anything.
         EarningRole::Contributor if net > 0 => {
-            let (share, left) = (weight.0 as f64 / 10_000.0, net as f64 / 1e6);
+            let left = net as f64 / 1e6;
             format!(
-                "{what} moved {answers} {plural}; harm taken from help, {left:.3} base units of worth were left of it, {share:.2} % of all that was"
+                "{what} carried or moved {answers} {plural}; harm taken from help, {left:.3} base units of worth were left of it"
             )
         }
         EarningRole::Contributor => {

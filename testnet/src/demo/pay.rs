@@ -86,7 +86,12 @@ fn why(earnings: &Earnings) -> String {
     for line in &earnings.lines {
         let alike = |sum: &&mut EarningLine| sum.role == line.role && (sum.net > 0) == (line.net > 0);
         match roles.iter_mut().find(alike) {
-            Some(sum) => add(sum, line),
+            Some(sum) => {
+                sum.net += line.net;
+                sum.answers += line.answers;
+                sum.weight_ppm_sum += line.weight_ppm_sum;
+                sum.amount += line.amount;
+            }
             None => roles.push(line.clone()),
         }
     }
@@ -95,27 +100,12 @@ fn why(earnings: &Earnings) -> String {
     parts.join("; ")
 }
 
-fn add(sum: &mut EarningLine, line: &EarningLine) {
-    // Each epoch has one share of what was netted; of two together it is that of both their fees.
-    let fees = |line: &EarningLine| u128::from(line.amount) * 1_000_000 / u128::from(line.weight_ppm_sum.max(1));
-    let both = fees(sum) + fees(line);
-    sum.net += line.net;
-    sum.answers += line.answers;
-    sum.amount += line.amount;
-    sum.weight_ppm_sum = if sum.net > 0 {
-        u64::try_from(u128::from(sum.amount) * 1_000_000 / both.max(1)).unwrap_or_default()
-    } else {
-        sum.weight_ppm_sum + line.weight_ppm_sum
-    };
-}
-
 fn reason(sum: &EarningLine, with_amount: bool) -> String {
     let answers = sum.answers;
     let words = match sum.role.as_str() {
-        // What was netted has one share over all of an epoch.
+        // Answers by its passages may be among them, which pay by themselves.
         "contributor" if sum.net > 0 => {
-            let share = sum.weight_ppm_sum as f64 / 10_000.0;
-            format!("{answers} answers of the model, {share:.1} % of all worth that was left, harm taken from help")
+            format!("{answers} answers rest on its data, or were moved by it and pay by what is left of its worth")
         }
         "contributor" => {
             let share = sum.weight_ppm_sum as f64 / 10_000.0 / answers.max(1) as f64;
@@ -147,11 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn shares_of_what_was_netted_are_of_all_epochs_fees() {
+    fn what_was_netted_is_no_share_of_each_answer() {
         let netted = |weight, amount| EarningLine { net: 7, ..line("contributor", 10, weight, amount) };
-        // A tenth of 1,000, and half of 100.
         let earnings = Earnings { lines: vec![netted(100_000, 100), netted(500_000, 50)], ..Earnings::default() };
-        assert_eq!(why(&earnings), "20 answers of the model, 13.6 % of all worth that was left, harm taken from help");
+        assert_eq!(
+            why(&earnings),
+            "20 answers rest on its data, or were moved by it and pay by what is left of its worth"
+        );
     }
 
     #[test]
