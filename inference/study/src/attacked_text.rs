@@ -60,7 +60,7 @@ impl TextCorpus {
         let mut column_of = vec![None; self.contributors.len()];
         chosen.iter().zip(owners).for_each(|(record, owner)| column_of[*record] = Some(owner));
         let queries = network.held_out();
-        Ok(paid(&course, network, &following(column_of, curvature), &queries)?)
+        paid(&course, network, &following(column_of, curvature), &queries)
     }
 
     fn single(&self) -> Clusters {

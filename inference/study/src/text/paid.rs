@@ -135,11 +135,11 @@ impl TextTask {
         &mut self,
         truth: &Truth,
         curvature: Curvature,
-        mut given: Option<&mut Network>,
+        given: Option<&mut Network>,
     ) -> Result<Vec<Paid>, StudyError> {
         let tables = self.tables(curvature)?;
         let (half, shapley, mut paid) = (positive(&truth.half.values), positive(&truth.shapley.values), Vec::new());
-        let asked = [("right answers", Some(&mut self.network)), ("answers as they were given", given.as_deref_mut())];
+        let asked = [("right answers", Some(&mut self.network)), ("answers as they were given", given)];
         for (which, network) in asked {
             let Some(network) = network else { continue };
             for (table, places) in &tables {
