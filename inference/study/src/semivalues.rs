@@ -83,7 +83,7 @@ impl SemivalueTask {
             let mut model = self.model.clone();
             let theta = self.course.train(&mut model, &removed)?;
             let losses = losses(&mut model, &theta, &self.queries)?;
-            Ok(-losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / losses.len().max(1) as f64)
+            Ok(-mean(&losses))
         };
         let nobody = utility(&[false; CONTRIBUTORS])?;
         let added = (0..orders).into_par_iter().map(|order| {
@@ -110,7 +110,7 @@ impl SemivalueTask {
         let truth = positive(truth);
         let score = |rule: String, shares: &[f64]| RuleScore {
             rule,
-            distance: shares.iter().zip(&truth).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0,
+            distance: distance(shares, &truth),
             noisy: shares[..NOISE.len()].iter().sum(),
         };
         let answers = self.answers()?;
@@ -240,6 +240,15 @@ fn values(table: &Rows, answers: &Rows) -> Rows {
     let mut values = gradients::product(table, answers);
     values.data.iter_mut().for_each(|value| *value = -*value);
     values
+}
+
+/// The total variation distance of shares.
+pub(crate) fn distance(shares: &[f64], truth: &[f64]) -> f64 {
+    shares.iter().zip(truth).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0
+}
+
+pub(crate) fn mean(losses: &[f32]) -> f64 {
+    losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / losses.len().max(1) as f64
 }
 
 /// Shares of what is above zero.

@@ -22,7 +22,7 @@ use super::TextTask;
 use crate::compare::{Again, retrained};
 use crate::gauss_newton::GaussNewtonError;
 use crate::halves::{self, Place};
-use crate::semivalues::{HALVES, positive};
+use crate::semivalues::{HALVES, distance, mean, positive};
 use crate::{StudyError, losses};
 
 /// Who is there, by contributor.
@@ -71,12 +71,13 @@ impl TextTask {
     /// When a training fails, or `progress` ends it.
     pub fn truth(&mut self, halves: u64, orders: u64, progress: &mut Progress<'_>) -> Result<Truth, StudyError> {
         let (count, seed) = (self.columns(), self.course.recipe.seed);
-        let in_pairs = |pairs: u64, draw: &dyn Fn(u64) -> [Vec<usize>; 2]| (0..pairs).flat_map(draw).collect();
-        let orders: Vec<Vec<usize>> = in_pairs(orders, &|pair| {
-            let order = Stream::new("order of contributors", seed, pair).permutation(count);
-            let reverse = order.iter().rev().copied().collect();
-            [order, reverse]
-        });
+        let orders: Vec<Vec<usize>> = (0..orders)
+            .flat_map(|pair| {
+                let order = Stream::new("order of contributors", seed, pair).permutation(count);
+                let reverse = order.iter().rev().copied().collect();
+                [order, reverse]
+            })
+            .collect();
         let halves: Vec<Group> = (0..halves)
             .flat_map(|pair| {
                 let coins = Stream::new("half of the contributors", seed, pair).signs(count);
@@ -214,14 +215,6 @@ fn fitted(halves: &[Group], utility: &BTreeMap<Group, f64>, count: usize) -> Res
     }
     Cholesky::new(matrix, count).map_err(GaussNewtonError::from)?.solve(&mut right, 1);
     Ok(right)
-}
-
-fn distance(shares: &[f64], truth: &[f64]) -> f64 {
-    shares.iter().zip(truth).map(|(a, b)| (a - b).abs()).sum::<f64>() / 2.0
-}
-
-fn mean(losses: &[f32]) -> f64 {
-    losses.iter().map(|loss| f64::from(*loss)).sum::<f64>() / losses.len().max(1) as f64
 }
 
 #[cfg(test)]
