@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::JobError;
 use crate::attribution::clip;
+use crate::attribution::halves::MAX_HALVES;
 
 /// What a model is trained for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -277,7 +278,7 @@ impl Attribution {
         real("attribution.clip", self.clip, 0.0, 1e6)?;
         within("attribution.audit_subsets", self.audit_subsets, 0, 1000)?;
         within("attribution.audit_contributors", self.audit_contributors, 0, 1000)?;
-        within("attribution.halves", self.halves, 2, 64)?;
+        within("attribution.halves", self.halves, 2, MAX_HALVES)?;
         if !self.halves.is_multiple_of(2) {
             return Err(value("attribution.halves", self.halves, "even: each half is followed by what it leaves out"));
         }

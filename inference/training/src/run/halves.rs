@@ -4,7 +4,7 @@
 //! ```text
 //!  draw ──► half 0 ──► half 1 ──► ...            one after another, each with its own checkpoints and the step of all training
 //!             │          │
-//!             └──────────┴──► Half               columns of what was given together, those that are out followed too
+//!             └──────────┴──► Table              columns of what was given together, those that are out followed too
 //! ```
 //!
 //! They run one after another: the runtime and the replay use all threads of the machine already.
@@ -15,8 +15,8 @@ use super::prepare::{Paid, Prepared, curvature, halves_folder};
 use super::state::Checkpoints;
 use super::trainer::{Following, Trainer};
 use super::{Control, Event, Setup, TrainError};
-use crate::attribution::halves::{Half, draw};
-use crate::attribution::{Curvature, Model};
+use crate::attribution::halves::draw;
+use crate::attribution::{Curvature, Model, Table};
 use crate::transcript::{self, HalfRun};
 
 /// What the halves of a run left.
@@ -27,7 +27,7 @@ pub(super) struct Halves {
     /// What each ended with.
     pub thetas: Vec<Vec<f32>>,
     /// What was followed in each, where it was.
-    pub tables: Vec<Half>,
+    pub tables: Vec<Table>,
     /// What the transcript says of each.
     pub runs: Vec<HalfRun>,
 }
@@ -60,8 +60,7 @@ pub(super) fn halves(
         observer(Event::Counted { done: (at + 1) * steps, total: halves * steps });
         if let Some(replay) = &ended.replay {
             let told = |source| TrainError::Replay { step: ended.step, source };
-            let table = replay.table(paid.names.clone()).map_err(told)?;
-            tables.push(Half { theta: ended.theta.clone(), table });
+            tables.push(replay.table(paid.names.clone()).map_err(told)?);
         }
         let records = out.iter().filter(|out| !**out).count();
         runs.push(HalfRun { records, theta: transcript::theta_hash(&ended.theta) });

@@ -89,7 +89,7 @@ pub(super) fn influence(
     let replayed = replay.as_ref().map(table).transpose()?;
     // A table is a sixth of what it comes from, and the halves need the memory.
     drop(replay);
-    let halves = halves(setup, prepared, &paid, observer)?;
+    let mut halves = halves(setup, prepared, &paid, observer)?;
     let mut work = Work { setup, prepared, belonging: &belonging, theta, step, names };
     let ground = work.audit(observer)?;
     let meter = &mut Meter::begin(observer, "influence", 0);
@@ -102,7 +102,7 @@ pub(super) fn influence(
         }
         None => Vec::new(),
     };
-    let runs = halves.runs.clone();
+    let runs = std::mem::take(&mut halves.runs);
     let pay = work.pay(halves, &paid, choice, meter)?;
     let owned: Vec<(String, Vec<usize>)> = setup
         .data
@@ -232,7 +232,8 @@ impl Work<'_, '_> {
             Choice::Replay => halves.tables,
             Choice::GaussNewton { damping } => self.gauss_newton_over(&halves, paid, damping, meter)?,
         };
-        PayTable::new(tables).map_err(release)
+        let halves = halves.thetas.into_iter().zip(tables).map(|(theta, table)| Half { theta, table });
+        PayTable::new(halves.collect()).map_err(release)
     }
 
     /// Gauss-Newton influence of what pays in each half: the curvature of the records that it learnt from, at its end, and the gradients
@@ -243,7 +244,7 @@ impl Work<'_, '_> {
         paid: &Paid,
         damping: f32,
         meter: &mut Meter<'_>,
-    ) -> Result<Vec<Half>, TrainError> {
+    ) -> Result<Vec<Table>, TrainError> {
         meter.expect(self.tables(halves.thetas.len()));
         let column_of: Vec<Option<usize>> = paid.column_of.iter().map(|column| Some(*column)).collect();
         let mut tables = Vec::with_capacity(halves.thetas.len());
@@ -255,7 +256,7 @@ impl Work<'_, '_> {
             for (name, row) in paid.names.iter().zip(moved.iter()) {
                 table.push(name.clone(), row).map_err(release)?;
             }
-            tables.push(Half { theta: theta.clone(), table });
+            tables.push(table);
         }
         Ok(tables)
     }
