@@ -21,8 +21,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use self::passages::{Passages, SUBJECTS, upload};
 
-/// The longest wait for one thing.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+/// The longest wait for one thing: whoever failed to deliver a few times is not asked again for a minute, and then must have its turn.
+pub const PATIENCE: Duration = Duration::from_secs(150);
 /// The embedding model that every node has.
 pub const BASE: &str = "minilm-l6";
 /// What an answer costs, in base units.

@@ -21,7 +21,7 @@ pub const NODES: usize = 4;
 /// The program whose processes are nodes.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_testnet");
 /// The longest a scenario may take; each of its waits is shorter and says more.
-const SCENARIO: Duration = Duration::from_secs(240);
+const SCENARIO: Duration = Duration::from_secs(480);
 /// Lines of each node's log shown when a scenario fails.
 const LAST_LINES: usize = 20;
 /// Networks below [`root`]: the shared one, the node that joins it late, and a node all by itself.
