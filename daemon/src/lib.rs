@@ -62,6 +62,7 @@ pub mod sales;
 pub mod status;
 pub mod tokens;
 pub mod training;
+pub mod trainings;
 pub mod upgrade;
 pub mod workers;
 pub mod x402;

@@ -8,6 +8,7 @@ use datanet_types::release::DataSnapshot;
 use datanet_types::{Amount, ContributionId, DatanetId};
 
 use super::sale;
+use super::training;
 use super::terms::terms;
 use crate::error::ServiceResult;
 
@@ -31,6 +32,7 @@ pub fn contradiction<S: StateRead>(
         Method::Retrieval => of_retrieval(state, receipt),
         Method::Influence | Method::Span => of_model(state, record),
         Method::Composed => sale::of_sale(state, receipt),
+        Method::Training => training::of_training(state, record),
     }
 }
 

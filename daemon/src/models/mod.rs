@@ -7,7 +7,8 @@
 
 pub mod base;
 mod base_ids;
-pub mod corpus;
+pub mod bought;
+mod corpus;
 mod deploy;
 pub mod errors;
 pub mod explainer;
@@ -18,7 +19,7 @@ mod local;
 mod names;
 pub mod release;
 pub mod served;
-mod wanted;
+pub mod wanted;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

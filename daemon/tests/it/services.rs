@@ -181,6 +181,7 @@ impl Handles {
             licence: "CC0-1.0".into(),
             price: PRICE,
             token_price: 0,
+            step_price: 0,
             accept_threshold: 3_000,
             committee_size: 1,
             storage_quorum: 1,

@@ -149,7 +149,7 @@ fn written(change: impl FnOnce(&mut Receipt, &mut Completion)) -> Result<(), Rec
         method: Method::Span as i32,
         credits: Vec::new(),
         fee: 105,
-        usage: Some(Usage { rate: Rate { answer: 100, thousand: 1_500 }, tokens: 3 }),
+        usage: Some(Usage { rate: Rate { answer: 100, thousand: 1_500, step: 0 }, tokens: 3, steps: 0 }),
         ..honest.receipt
     };
     change(&mut receipt, &mut completion);
@@ -187,7 +187,7 @@ fn the_fee_of_a_text_follows_from_its_tokens_and_the_prices_on_the_receipt() {
 #[test]
 fn what_is_not_written_is_not_paid_by_tokens() {
     let (honest, key) = record();
-    let usage = Some(Usage { rate: crate::rate::Rate { answer: 10, thousand: 0 }, tokens: 0 });
+    let usage = Some(Usage { rate: crate::rate::Rate { answer: 10, thousand: 0, step: 0 }, tokens: 0, steps: 0 });
     let record = AnswerRecord::sign(Receipt { usage, ..honest.receipt }, honest.input, honest.output, &key);
     assert_eq!(AnswerRecord::verify(&record.to_bytes(), "c"), Err(ReceiptError::Usage));
 }

@@ -192,13 +192,13 @@ fn datanets_contributions_and_search() {
         r#"{"fields":[{"name":"t","kind":"string","role":"text","required":true,"max_bytes":0,"allowed":[]}]}"#;
     wire::<Datanets>(&format!(
         r#"{{"datanets":[{{"id":"$ID","name":"birds","description":"","schema":{schema},"licence":"CC0-1.0","price":1,
-        "token_price":19,"accept_threshold":2,"committee_size":3,"storage_quorum":4,"holdout":"$ID","holdout_size":5,"holdout_number":15,
+        "token_price":19,"step_price":20,"accept_threshold":2,"committee_size":3,"storage_quorum":4,"holdout":"$ID","holdout_size":5,"holdout_number":15,
         "next_holdout":{{"holdout":"$ID","holdout_size":16,"from":17}},"min_bond":6,
         "creator":"$ADDR","created_height":7,"deposit":18,"contributions":8,"final_contributions":9,"refused":10,"records":11,"bytes":12,
         "revoked":13,"history":14}}]}}"#
     ));
     wire::<NewDatanet>(&format!(
-        r#"{{"name":"birds","description":"","schema":{schema},"licence":"CC0-1.0","price":1,"token_price":6,"accept_threshold":2,
+        r#"{{"name":"birds","description":"","schema":{schema},"licence":"CC0-1.0","price":1,"token_price":6,"step_price":7,"accept_threshold":2,
         "committee_size":3,"storage_quorum":4,"min_bond":5,"holdout":"{{}}","account":null}}"#
     ));
     wire::<CreatedDatanet>(r#"{"id":"$ID","name":"birds","deposit":1,"tx":"$ID"}"#);
