@@ -174,11 +174,11 @@ impl Billing {
         if channel.expires_at > needed {
             return Ok(());
         }
-        let (id, missing) = (channel.id, needed.saturating_sub(channel.expires_at).saturating_add(60));
+        let (id, seconds) = (channel.id, needed.saturating_sub(self.chain.block_seconds()).saturating_add(60));
         Err(ServiceError::new(
             Code::ChannelExpired,
             format!(
-                "channel {id} expires at block time {}, and what it is to pay for may take until {until} and must be settled after that; make it last longer with `datanet channel top-up {id} --seconds {missing}`, or open one that does",
+                "channel {id} expires at block time {}, and what it is to pay for may take until {until} and must be settled after that; make it last longer with `datanet channel top-up {id} --seconds {seconds}`, or open one that does",
                 channel.expires_at
             ),
         ))

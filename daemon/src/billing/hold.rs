@@ -186,24 +186,18 @@ impl Billing {
         Ok(Admission::Charge(Box::new(Held { price, params, by: By::Account(Box::new(hold)), order: None })))
     }
 
-    /// The same hold under the parameters that hold now: what took long is given under those of its end, since what was given under others must be
+    /// Puts a hold under the parameters that hold now: what took long is given under those of its end, since what was given under others must be
     /// settled while the ledger still takes those.
     ///
     /// # Errors
     /// When the channel owes under former parameters, which is settled first ([`Code::Unsettled`]), or the ledger cannot be read.
-    pub fn renewed(&self, mut held: Held) -> Result<Held, (Held, ServiceError)> {
-        let params = match &held.by {
-            By::Nothing => self.chain.params_version(),
-            By::Voucher(hold) => self.params_of(&hold.voucher.channel),
-            By::Account(hold) => self.params_of(&hold.channel),
+    pub fn renew(&self, held: &mut Held) -> ServiceResult<()> {
+        held.params = match &held.by {
+            By::Nothing => self.chain.params_version()?,
+            By::Voucher(hold) => self.params_of(&hold.voucher.channel)?,
+            By::Account(hold) => self.params_of(&hold.channel)?,
         };
-        match params {
-            Ok(params) => {
-                held.params = params;
-                Ok(held)
-            }
-            Err(error) => Err((held, error)),
-        }
+        Ok(())
     }
 
     /// The parameters that an answer paid on a channel is given under: those that hold, which must be those of what it owes already.

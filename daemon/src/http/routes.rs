@@ -12,7 +12,7 @@ use super::problem::Refusal;
 use super::{
     Services, accounts, agents, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs,
     exports, fine_tuning, generate, health, keys, metrics, model_files, models, pools, proposals, quotes, receipts,
-    scopes, search, sellers, services, shares, stake, status, tokens, transactions, treasury, validators,
+    scopes, search, sellers, services, shares, stake, status, tokens, trainings, transactions, treasury, validators,
 };
 
 #[derive(OpenApi)]

@@ -7,8 +7,8 @@
 
 pub mod base;
 mod base_ids;
-pub mod bought;
-mod corpus;
+mod bought;
+pub mod corpus;
 mod deploy;
 pub mod errors;
 pub mod explainer;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use datanet_types::ReceiptId;
+use datanet_types::{ModelId, ReceiptId};
 use datanet_types::release::Release;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -149,7 +149,7 @@ impl Trainings {
                 }
                 (state, _) => {
                     held.release().await;
-                    let why = job.failure.map(|failure| failure.message);
+                    let why = job.failure.as_ref().map(|failure| failure.message.clone());
                     let ended = if state == JobState::Cancelled { "it was cancelled" } else { "it failed" };
                     self.unpaid(number, why.unwrap_or_else(|| ended.to_owned()))
                 }
@@ -178,7 +178,7 @@ impl Trainings {
             }
             tokio::select! {
                 () = shutdown.cancelled() => return Ok(Waited::NodeStops),
-                changed = changes.changed() => _ = changed,
+                _ = changes.changed() => {}
                 () = tokio::time::sleep(LOOK) => {}
             }
         }
@@ -230,15 +230,9 @@ impl Trainings {
         };
         let mut held = held;
         loop {
-            let error = match self.billing.renewed(held) {
-                Ok(renewed) => match self.captured(order, release.clone(), renewed).await {
-                    Ok(receipt) => return self.paid(number, receipt).await,
-                    Err(error) => error,
-                },
-                Err((kept, error)) => {
-                    kept.release().await;
-                    error
-                }
+            let error = match self.captured(order, release.clone(), held).await {
+                Ok(receipt) => return self.paid(number, receipt).await,
+                Err(error) => error,
             };
             if !passes(&error) || now() >= order.until.saturating_add(PATIENCE) {
                 return self.unpaid(number, error.detail);
@@ -257,13 +251,14 @@ impl Trainings {
         }
     }
 
-    async fn captured(&self, order: &TrainingOrder, release: Release, held: Held) -> ServiceResult<ReceiptId> {
+    async fn captured(&self, order: &TrainingOrder, release: Release, mut held: Held) -> ServiceResult<ReceiptId> {
         let base = release.base.unwrap_or_default();
-        let answer = self
-            .models
-            .registered_base(&base)
-            .and_then(|known| self.billing.trained(release, order.rate, known.unwrap_or(base), order.height));
-        match answer {
+        let renewed = self.billing.renew(&mut held);
+        let known = renewed.and_then(|()| self.models.registered_base(&base));
+        let sold = |known: Option<ModelId>| {
+            self.billing.trained(release, order.rate, known.unwrap_or(base), order.height)
+        };
+        match known.and_then(sold) {
             Ok(answer) => Ok(self.billing.capture(held, answer).await?.id()),
             Err(error) => {
                 held.release().await;

@@ -31,7 +31,7 @@ pub(super) use data::{
 };
 pub(super) use limits::LimitsArgs;
 pub(super) use models::{
-    ChatArgs, ClassifyArgs, CompleteArgs, DrawArgs, JobsCommand, ModelCommand, ModelExportArgs, RowsAs, TextsFrom,
+    BuyArgs, ChatArgs, ClassifyArgs, CompleteArgs, DrawArgs, JobsCommand, ModelCommand, ModelExportArgs, RowsAs, TextsFrom,
     TrainArgs, TrainCommand,
 };
 pub(super) use money::{ChannelCommand, EpochCommand, GrantArgs, KeysCommand, TransferArgs};
