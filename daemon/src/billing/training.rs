@@ -15,9 +15,9 @@ use datanet_types::release::{DataSnapshot, Release};
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{ChannelId, ModelId, Signature};
 
+use super::Billing;
 use super::grounds::{self, before_its_channel};
 use super::purchase::Answer;
-use super::Billing;
 use crate::error::{Code, ServiceError, ServiceResult};
 
 /// The least that a training on a datanet costs.
@@ -41,7 +41,8 @@ pub fn steps_of(release: &Release) -> Result<u32, String> {
         return Err("its run may have ended early, so that its steps do not follow from its manifest".to_owned());
     }
     let records = usize::try_from(records(release)).unwrap_or(usize::MAX);
-    u32::try_from(steps::of(&job, records)).map_err(|_| "its manifest's job has more steps than anybody takes".to_owned())
+    u32::try_from(steps::of(&job, records))
+        .map_err(|_| "its manifest's job has more steps than anybody takes".to_owned())
 }
 
 /// Why a good record of a training cannot be right; none if nothing on the ledger, and nothing in its manifest, contradicts it.
@@ -62,9 +63,8 @@ pub(super) fn of_training<S: StateRead>(state: &S, record: &AnswerRecord) -> Ser
         }
     }
     // A registered base was the one whose files it is of.
-    let adapted = models::get(state, &receipt.model)?.map_or(vec![receipt.model], |model| {
-        vec![model.id, ModelId(model.manifest.0)]
-    });
+    let adapted = models::get(state, &receipt.model)?
+        .map_or(vec![receipt.model], |model| vec![model.id, ModelId(model.manifest.0)]);
     if !release.base.is_some_and(|base| adapted.contains(&base)) {
         return Ok(Some(format!("model {} is not what its manifest says was adapted", receipt.model)));
     }

@@ -32,7 +32,14 @@ pub(super) async fn buy(client: &Client, args: BuyArgs, output: Output) -> Resul
     if args.price {
         output.show(&quoted, |quoted| {
             let rate = &quote["rate"];
-            say!("it costs {} at most: {} and {} for each of up to {} steps; the quote expires {}", money(&quote["price"]), money(&rate["answer"]), money(&rate["step"]), text(&quoted["steps"]), until(&quote["expires_at"]));
+            say!(
+                "it costs {} at most: {} and {} for each of up to {} steps; the quote expires {}",
+                money(&quote["price"]),
+                money(&rate["answer"]),
+                money(&rate["step"]),
+                text(&quoted["steps"]),
+                until(&quote["expires_at"])
+            );
             fields(quoted, &["count", "seconds"]);
         });
         return Ok(());
@@ -57,7 +64,11 @@ pub(super) async fn buy(client: &Client, args: BuyArgs, output: Output) -> Resul
         return Ok(());
     }
     if !output.json {
-        note!("training {} is ordered, for {} at most; `datanet train take` goes on with it", ordered.id, money(&price.into()));
+        note!(
+            "training {} is ordered, for {} at most; `datanet train take` goes on with it",
+            ordered.id,
+            money(&price.into())
+        );
     }
     finish(client, &node, &ordered.id, &account, output).await
 }
@@ -107,7 +118,8 @@ async fn finish(client: &Client, node: &datanet_api::Client, id: &str, account: 
 async fn promised(client: &Client, account: &str, channel: &str) -> Result<u64> {
     let list = client.get_with("/v1/channels", &[("account", client.leave(account))]).await?;
     let found = list["channels"].as_array().into_iter().flatten().find(|one| one["id"] == channel);
-    let found = found.with_context(|| format!("account {account} has no channel {channel}; --account names whose it is"))?;
+    let found =
+        found.with_context(|| format!("account {account} has no channel {channel}; --account names whose it is"))?;
     Ok(found["promised"].as_u64().max(found["charged"].as_u64()).unwrap_or_default())
 }
 
@@ -115,7 +127,9 @@ async fn promised(client: &Client, account: &str, channel: &str) -> Result<u64> 
 fn request(args: &BuyArgs) -> Result<Value> {
     let mut table = table_of(&args.file, &read_text(&args.file)?)?;
     let object = table.as_object_mut().context("a job file is a table")?;
-    let base = object.remove("base").with_context(|| format!("{}: base is missing; name the model to adapt", args.file.display()))?;
+    let base = object
+        .remove("base")
+        .with_context(|| format!("{}: base is missing; name the model to adapt", args.file.display()))?;
     let mut request = json!({ "datanet": args.datanet, "base": base, "job": table });
     if let Some(count) = args.count {
         request["count"] = count.into();

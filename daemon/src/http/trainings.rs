@@ -6,7 +6,9 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use datanet_api::fine_tuning::{DatanetChoice, FineTuningJob, NewFineTuningJob};
-use datanet_api::trainings::{BoughtModel, NewBoughtModel, TrainingFileParams, TrainingPayment, TrainingQuoted, TrainingRequest, TrainingView};
+use datanet_api::trainings::{
+    BoughtModel, NewBoughtModel, TrainingFileParams, TrainingPayment, TrainingQuoted, TrainingRequest, TrainingView,
+};
 use datanet_types::release::Release;
 use futures::StreamExt;
 use tokio_util::io::ReaderStream;

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use datanet_types::{ModelId, ReceiptId};
 use datanet_types::release::Release;
+use datanet_types::{ModelId, ReceiptId};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -168,7 +168,9 @@ impl Trainings {
             }
             if now() >= order.until {
                 let hours = self.config.training_hours;
-                return Ok(Waited::InVain(format!("it was not done within {hours} hours, which is what it may take here")));
+                return Ok(Waited::InVain(format!(
+                    "it was not done within {hours} hours, which is what it may take here"
+                )));
             }
             // Closing or not, what is done can be paid; what is not begun or not done would be too late.
             if let Err(error) = self.billing.check_usable(&order.voucher.channel)
@@ -255,9 +257,8 @@ impl Trainings {
         let base = release.base.unwrap_or_default();
         let renewed = self.billing.renew(&mut held);
         let known = renewed.and_then(|()| self.models.registered_base(&base));
-        let sold = |known: Option<ModelId>| {
-            self.billing.trained(release, order.rate, known.unwrap_or(base), order.height)
-        };
+        let sold =
+            |known: Option<ModelId>| self.billing.trained(release, order.rate, known.unwrap_or(base), order.height);
         match known.and_then(sold) {
             Ok(answer) => Ok(self.billing.capture(held, answer).await?.id()),
             Err(error) => {

@@ -69,7 +69,10 @@ impl Trainings {
                 return Ok(Some(job));
             }
             if order.end.is_none() {
-                let detail = format!("this voucher pays for another training, which is not over; send the request that it was ordered by, or a voucher on another channel. It is held until {}", order.until);
+                let detail = format!(
+                    "this voucher pays for another training, which is not over; send the request that it was ordered by, or a voucher on another channel. It is held until {}",
+                    order.until
+                );
                 return Err(ServiceError::new(Code::AnswerUnderWay, detail));
             }
         }

@@ -106,7 +106,10 @@ impl Trainings {
         let rate = self.billing.training_rate(&wish.datanet);
         if rate.fee_of_steps(steps) == 0 {
             let name = &wish.datanet.name;
-            let detail = format!("datanet {name} and this node ask nothing for a training, and nobody is trained for at {}", display(0));
+            let detail = format!(
+                "datanet {name} and this node ask nothing for a training, and nobody is trained for at {}",
+                display(0)
+            );
             return Err(ServiceError::new(Code::NotSold, detail));
         }
         Ok((rate, steps, count))
@@ -128,12 +131,16 @@ impl Trainings {
         let snapshot = self.records.data_snapshot(&wish.datanet.id, wish.count)?;
         let (name, count) = (&wish.datanet.name, snapshot.count);
         if count > MAX_INFLUENCES as u64 {
-            let detail = format!("the history of datanet {name} has {count} entries, and a training that is paid for reads {MAX_INFLUENCES} at most, since its receipt names them; say how many as count");
+            let detail = format!(
+                "the history of datanet {name} has {count} entries, and a training that is paid for reads {MAX_INFLUENCES} at most, since its receipt names them; say how many as count"
+            );
             return Err(ServiceError::new(Code::JobTooLarge, detail).about("count"));
         }
         let (members, revoked) = self.records.members(&snapshot)?;
         if let Some(gone) = revoked.first() {
-            let detail = format!("contribution {gone} of those {count} entries was taken back by its contributor; name a count before it, or none");
+            let detail = format!(
+                "contribution {gone} of those {count} entries was taken back by its contributor; name a count before it, or none"
+            );
             return Err(ServiceError::new(Code::ContributionRevoked, detail).about("count"));
         }
         let records = members.iter().map(|given| given.records).fold(0, u64::saturating_add);
@@ -176,7 +183,11 @@ fn check(job: &Job) -> ServiceResult<()> {
     let Data { held_out, max_records, text, label, pair, leave_out, debt_releases, .. } = job.data.clone();
     let plain = Data { held_out, max_records, text, label, pair, leave_out, debt_releases, ..Data::default() };
     if job.data != (Data { datanets: job.data.datanets.clone(), ..plain }) {
-        return refuse("data", "has no height, no licences and nothing that it leaves out by name; say how much of the data as count".to_owned());
+        return refuse(
+            "data",
+            "has no height, no licences and nothing that it leaves out by name; say how much of the data as count"
+                .to_owned(),
+        );
     }
     Ok(())
 }

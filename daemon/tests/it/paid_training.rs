@@ -123,9 +123,7 @@ async fn a_stranger_has_a_model_trained_pays_its_steps_and_owns_it() {
     assert_eq!(&again["id"], id, "the same voucher and request are the same training");
     let other = paid(most(1), json!({ "name": "other" }));
     refused("another training", order(&face, &other), 409, "answer-under-way", "another training").await;
-    let file = |name: &str| {
-        face.bare(Method::GET, &format!("/v1/trainings/{}/file?name={name}", id.as_str().unwrap()))
-    };
+    let file = |name: &str| face.bare(Method::GET, &format!("/v1/trainings/{}/file?name={name}", id.as_str().unwrap()));
     refused("a file before it is paid", file("transcript.json"), 402, "payment-required", "not paid").await;
 
     let done = over(&face, id).await;

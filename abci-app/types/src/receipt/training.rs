@@ -22,9 +22,8 @@ pub fn training_credits(release: &Release) -> Vec<Credit> {
         .iter()
         .flat_map(|source| source.contributions.iter().map(|part| (part.contribution, source.contributor)))
         .collect();
-    let credit = |(contribution, weight)| {
-        Some(Credit { contribution, contributor: *givers.get(&contribution)?, weight })
-    };
+    let credit =
+        |(contribution, weight)| Some(Credit { contribution, contributor: *givers.get(&contribution)?, weight });
     training_weights(release).into_iter().filter_map(credit).collect()
 }
 
