@@ -19,8 +19,8 @@ use datanet_types::{BlobHash, DatanetId, ModelId, Ppm, ReceiptId};
 
 use super::Answers;
 use super::compare::{Comparison, compare, drawn_alike, drawn_otherwise};
-use crate::billing::{grounds, sale};
 use crate::billing::terms::terms;
+use crate::billing::{grounds, sale};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::records::index_error;
 
@@ -292,7 +292,9 @@ fn training_fee_check(reader: &LedgerReader, record: &AnswerRecord) -> ServiceRe
     }
     let Usage { rate, steps, .. } = receipt.usage.unwrap_or_default();
     let (fee, answer, step) = (display(receipt.fee), display(rate.answer), display(rate.step));
-    Ok(Ok(format!("{fee}: {answer} for the training, and {step} for each of {steps} steps, which are those of its job on its records")))
+    Ok(Ok(format!(
+        "{fee}: {answer} for the training, and {step} for each of {steps} steps, which are those of its job on its records"
+    )))
 }
 
 fn fee_check(reader: &LedgerReader, record: &AnswerRecord) -> ServiceResult<Result<String, String>> {

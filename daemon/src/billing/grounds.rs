@@ -8,8 +8,8 @@ use datanet_types::release::DataSnapshot;
 use datanet_types::{Amount, ContributionId, DatanetId};
 
 use super::sale;
-use super::training;
 use super::terms::terms;
+use super::training;
 use crate::error::ServiceResult;
 
 /// Blocks by which what a node has indexed may be behind: more than it waits for bytes that are missing.

@@ -116,7 +116,8 @@ impl Billing {
         }
         let price = self.covered(&channel, voucher.cumulative, &price)?;
         let (params, promise) = (self.params_of(&voucher.channel)?, self.promise(price.most)?);
-        let step = self.db.step_payment(payment, move |standing| machine::decide_until(standing, &question, now(), until));
+        let step =
+            self.db.step_payment(payment, move |standing| machine::decide_until(standing, &question, now(), until));
         match step.await? {
             Decision::Hold => failpoint::reached("held"),
             Decision::Replay(receipt) => return self.again(&receipt).await,

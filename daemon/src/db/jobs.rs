@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use datanet_types::release::DataSnapshot;
 use datanet_types::rate::Rate;
+use datanet_types::release::DataSnapshot;
 use datanet_types::voucher::SignedVoucher;
 use datanet_types::{Amount, DatanetId, Digest, ModelId, ReceiptId};
 use redb::{ReadableTable, WriteTransaction};

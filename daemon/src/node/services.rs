@@ -74,7 +74,11 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
     let billing = Billing::new(chain.clone(), blobs.clone(), db.clone(), identity.clone(), keyring.clone())?
         .paid_by(&config.api.payer)
         .with_till(&config.public.till)
-        .at_rate(Rate { answer: config.serving.text_price, thousand: config.serving.token_price, step: config.serving.training_price });
+        .at_rate(Rate {
+            answer: config.serving.text_price,
+            thousand: config.serving.token_price,
+            step: config.serving.training_price,
+        });
     let settings = ModelsSettings {
         folder: init::models_folder(&home, &config.models),
         released: home.released(),

@@ -261,7 +261,9 @@ impl Training {
         if waiting < self.most_orders as usize {
             return Ok(());
         }
-        let detail = format!("{waiting} trainings are ordered here already, as many as this node takes at once; try again later, or another node");
+        let detail = format!(
+            "{waiting} trainings are ordered here already, as many as this node takes at once; try again later, or another node"
+        );
         Err(ServiceError::new(Code::TooManyJobs, detail).again_in(60))
     }
 

@@ -136,7 +136,9 @@ impl Trainings {
     pub async fn file(&self, id: &str, name: &str) -> ServiceResult<(ReleaseFile, std::fs::File)> {
         let job = self.ordered(id)?;
         let Some(release) = self.manifest(&job).await? else {
-            let detail = format!("training {id} is not paid, so that there is nothing to fetch yet; GET /v1/trainings/{id} says how it does");
+            let detail = format!(
+                "training {id} is not paid, so that there is nothing to fetch yet; GET /v1/trainings/{id} says how it does"
+            );
             return Err(ServiceError::new(Code::PaymentRequired, detail));
         };
         let Some(file) = release.file(name) else {

@@ -198,8 +198,7 @@ fn trained(change: impl FnOnce(&mut AnswerRecord)) -> Result<(), ReceiptError> {
     use crate::release::{DataSnapshot, RELEASE_VERSION, ReleaseFile, Source, SourcePart};
     let (honest, key) = record();
     let part = |n: u8, records| SourcePart { contribution: ContributionId([n; 32]), records };
-    let source =
-        |n: u8, part| Source { contributor: Address([n; 20]), contributions: vec![part] };
+    let source = |n: u8, part| Source { contributor: Address([n; 20]), contributions: vec![part] };
     let snapshot = DataSnapshot::start(DatanetId([8; 32])).then(&ContributionId([1; 32]), false);
     let release = Release {
         version: RELEASE_VERSION,
