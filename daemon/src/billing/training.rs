@@ -151,3 +151,116 @@ impl Billing {
         Ok(Answer { receipt: record.receipt, input: record.input, output: record.output })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use datanet_ledger::component::contributions::{Contribution, Status};
+    use datanet_ledger::component::models::Model;
+    use datanet_ledger::state::{MemoryState, StateWrite};
+    use datanet_training::job::{Method as Followed, Task};
+    use datanet_types::release::{Source, SourcePart};
+    use datanet_types::{ContributionId, DatanetId, Digest};
+
+    const DATANET: DatanetId = DatanetId([1; 32]);
+    const FILES: ModelId = ModelId([7; 32]);
+    /// What an account of the node has registered of those files.
+    const REGISTERED: ModelId = ModelId([8; 32]);
+
+    /// A datanet that asks 100 and 30 a step, with a contribution that was final at 50 and one that was refused.
+    fn ledger() -> MemoryState {
+        let mut state = MemoryState::default();
+        let datanet = Datanet { id: DATANET, price: 100, step_price: 30, name: "birds".into(), ..Datanet::default() };
+        state.put(datanets::state_key::datanet(&DATANET), &datanet);
+        for (n, status, final_height) in [(1, Status::Final, 50), (2, Status::Refused, 0)] {
+            let id = ContributionId([n; 32]);
+            let mut given = Contribution { id, datanet: DATANET, final_height, ..Contribution::default() };
+            given.set_status(status);
+            state.put(contributions::state_key::contribution(&id), &given);
+        }
+        let base = Model { id: REGISTERED, manifest: Digest(FILES.0), ..Model::default() };
+        state.put(models::state_key::model(&REGISTERED), &base);
+        state
+    }
+
+    /// A job of three epochs of 32 records in batches of 16: six steps, and twelve for its halves.
+    fn job() -> Job {
+        let mut job = Job::new("m", Task::Classify);
+        (job.recipe.batch, job.recipe.epochs) = (16, 3);
+        job.attribution.method = Followed::Influence;
+        job
+    }
+
+    fn record(job: &Job, contribution: u8, usage: Usage) -> AnswerRecord {
+        let part = SourcePart { contribution: ContributionId([contribution; 32]), records: 32 };
+        let release = Release {
+            base: Some(FILES),
+            snapshots: vec![DataSnapshot::start(DATANET)],
+            sources: vec![Source { contributions: vec![part], ..Source::default() }],
+            job: job.to_json(),
+            ..Release::default()
+        };
+        let receipt = Receipt {
+            datanet: DATANET,
+            model: REGISTERED,
+            height: 60,
+            fee: usage.fee(),
+            usage: Some(usage),
+            credits: training_credits(&release),
+            method: Method::Training as i32,
+            ..Receipt::default()
+        };
+        let output = AskOutput { release: Some(release), ..AskOutput::default() };
+        AnswerRecord { receipt, output, ..AnswerRecord::default() }
+    }
+
+    fn usage(answer: u64, step: u64, steps: u32) -> Usage {
+        Usage { rate: Rate { answer, thousand: 0, step }, tokens: 0, steps }
+    }
+
+    fn why(record: &AnswerRecord) -> Option<String> {
+        grounds::contradiction(&ledger(), record, 9_000).unwrap()
+    }
+
+    #[test]
+    fn a_training_that_follows_from_its_manifest_is_right_at_the_floor_and_above() {
+        for usage in [usage(100, 30, 18), usage(100, 45, 18)] {
+            assert_eq!(why(&record(&job(), 1, usage)), None);
+        }
+        let mut plain = job();
+        plain.attribution.method = Followed::None;
+        assert_eq!(why(&record(&plain, 1, usage(100, 30, 6))), None, "without halves");
+        let mut unregistered = record(&job(), 1, usage(100, 30, 18));
+        unregistered.receipt.model = FILES;
+        assert_eq!(why(&unregistered), None, "of a base that nobody has registered");
+    }
+
+    #[test]
+    fn what_does_not_follow_is_named() {
+        let mut early = job();
+        (early.evaluation.every, early.evaluation.early_stop) = (2, 1);
+        let mut other_base = record(&job(), 1, usage(100, 30, 18));
+        other_base.receipt.model = ModelId([9; 32]);
+        let mut other_datanet = record(&job(), 1, usage(100, 30, 18));
+        other_datanet.receipt.datanet = DatanetId([9; 32]);
+        let mut other_data = record(&job(), 1, usage(100, 30, 18));
+        other_data.output.release.as_mut().unwrap().snapshots[0].count = 5;
+        let mut none = record(&job(), 1, usage(100, 30, 18));
+        none.output.release = None;
+        let wrong = [
+            (record(&job(), 1, usage(100, 30, 19)), "19 steps were charged, and its job takes 18"),
+            (record(&job(), 1, usage(100, 29, 18)), "the least are"),
+            (record(&job(), 1, usage(99, 45, 18)), "the least are"),
+            (record(&early, 1, usage(100, 30, 18)), "ended early"),
+            (record(&job(), 2, usage(100, 30, 18)), "was not final"),
+            (other_base, "was adapted"),
+            (other_datanet, "no datanet"),
+            (other_data, "never had the data"),
+            (none, "has no manifest"),
+        ];
+        for (record, words) in wrong {
+            let found = why(&record).unwrap_or_else(|| panic!("nothing is wrong: {words}"));
+            assert!(found.contains(words), "{found}");
+        }
+    }
+}

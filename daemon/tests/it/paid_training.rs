@@ -11,6 +11,8 @@ use datanet_types::{ChannelId, NodeKey};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::corpus;
+use crate::crash::Process;
 use crate::factory::{prepared_as, repeated};
 use crate::kit::{self, Api, TestNode, read, refused, until};
 use crate::payer::Payer;
@@ -74,7 +76,7 @@ fn order(face: &Api, body: &Value) -> reqwest::RequestBuilder {
 }
 
 async fn training(face: &Api, id: &Value) -> Value {
-    read("a training", face.bare(Method::GET, &format!("/v1/trainings/{}", id.as_str().unwrap()))).await
+    read("a training", face.raw(Method::GET, &format!("/v1/trainings/{}", id.as_str().unwrap()))).await
 }
 
 /// Waits until a training's payment is taken or let go of.
@@ -270,4 +272,53 @@ async fn a_training_goes_on_after_a_restart_and_is_paid_once() {
     let issued = node.get("/v1/receipts").await;
     let paid = issued["receipts"].as_array().unwrap().iter().filter(|one| one["id"] == done["receipt"]).count();
     assert_eq!((paid, issued["receipts"].as_array().unwrap().len()), (1, 1), "{issued:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_step_of_its_end_a_training_is_paid_once() {
+    if kit::tools_with_model().await.is_none() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let sets = [
+        "consensus.block_interval_ms=20",
+        "serving.training_orders=1",
+        "serving.training_price=10",
+        "serving.training_hours=1",
+    ];
+    let channel = {
+        let node = Process::start_in(dir.path(), &sets, &[]).await;
+        let api = node.api();
+        api.account("alice", 10_000_000).await;
+        api.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
+        let upload = api.upload("topics", "alice", "application/x-ndjson", corpus::jsonl(&corpus::samples(0, 30)));
+        let given = read("the upload", upload).await;
+        assert_eq!(api.follow(given["id"].as_str().unwrap()).await.1["state"], "final");
+        let new = json!({ "account": "alice", "deposit": 100 * PRICE, "seconds": LASTS });
+        api.post("/v1/channels", new).await["channel"].as_str().unwrap().to_owned()
+    };
+    let mut fees = 0;
+    let steps = ["trained", "recorded", "paid"];
+    for step in steps {
+        let mut node = Process::start_in(dir.path(), &sets, &[("DATANET_DIE_AT", step)]).await;
+        let api = node.api();
+        let quoted = api.post("/v1/trainings/quote", wish(1, json!({}))).await;
+        let cumulative = fees + quoted["quote"]["price"].as_u64().unwrap();
+        let voucher = api.post(&format!("/v1/channels/{channel}/voucher"), json!({ "cumulative": cumulative })).await;
+        let body = wish(1, json!({ "voucher": voucher }));
+        let id = api.post("/v1/trainings", body.clone()).await["id"].clone();
+        node.has_ended().await;
+        drop(node);
+
+        let node = Process::start_in(dir.path(), &sets, &[]).await;
+        let api = node.api();
+        let done = over(api, &id).await;
+        assert_eq!(done["payment"], "taken", "{step}: {done:#}");
+        let again = api.post("/v1/trainings", body).await;
+        assert_eq!((&again["id"], &again["receipt"]), (&id, &done["receipt"]), "{step}");
+        fees += done["fee"].as_u64().unwrap();
+    }
+    let node = Process::start_in(dir.path(), &sets, &[]).await;
+    let settled = node.api().post("/v1/epochs/settle", json!({})).await;
+    assert_eq!((&settled["totals"]["fees"], &settled["totals"]["answers"]), (&json!(fees), &json!(steps.len())));
 }

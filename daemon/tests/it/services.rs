@@ -140,6 +140,7 @@ impl Handles {
             models: self.models(embedder, runtime),
             keyring: self.keyring.clone(),
             config: TrainingConfig::default(),
+            most_orders: 0,
             runs: self.home.runs(),
         })
     }
