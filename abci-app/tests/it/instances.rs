@@ -108,9 +108,9 @@ impl Crowd {
         for _ in 0..self.any(6) {
             let who = self.person();
             let action = self.action(who, ledger);
-            // Whoever else announces something is refused.
-            let who = if height.is_multiple_of(2) && matches!(action, Action::SetParams(_)) { SERVER } else { who };
-            actions.push((who, action));
+            // Whoever else announces or spends something is refused.
+            let authority = matches!(action, Action::SetParams(_) | Action::SpendTreasury(_));
+            actions.push((if height.is_multiple_of(2) && authority { SERVER } else { who }, action));
         }
         let sign = |(who, action)| {
             self.nonce += 1;
@@ -344,16 +344,15 @@ fn agree(seed: [u8; 32]) -> (std::collections::BTreeMap<&'static str, u32>, Vec<
 
 #[test]
 fn instances_that_are_restarted_imported_and_run_by_other_threads_agree_on_every_app_hash() {
-    let mut runner = TestRunner::new(Config::with_cases(3));
-    let seeds: [[u8; 32]; 3] = [[1; 32], [2; 32], runner.rng().random()];
     let mut done = std::collections::BTreeMap::new();
-    for seed in seeds {
-        println!("seed {}", hex::encode(seed));
-        for (name, count) in agree(seed).0 {
-            *done.entry(name).or_insert(0) += count;
-        }
+    for (name, count) in [[1; 32], [2; 32]].into_iter().flat_map(|seed| agree(seed).0) {
+        *done.entry(name).or_insert(0) += count;
     }
     println!("{done:?}");
+    // Whatever chance does, all of it is the same; what must have happened is asked of blocks that are always the same.
+    let drawn: [u8; 32] = TestRunner::new(Config::with_cases(1)).rng().random();
+    println!("seed {}", hex::encode(drawn));
+    agree(drawn);
     for name in [
         "contribute",
         "attest_storage",

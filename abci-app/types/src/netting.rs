@@ -192,6 +192,18 @@ impl Nets {
         self.pots.iter().map(|((model, _), pot)| (model, pot))
     }
 
+    /// The same, by model: each of them is netted by itself.
+    pub fn by_model(&self) -> BTreeMap<ModelId, Self> {
+        let mut models: BTreeMap<ModelId, Self> = BTreeMap::new();
+        for (key, pot) in &self.pots {
+            models.entry(key.0).or_default().pots.insert(*key, *pot);
+        }
+        for (key, net) in &self.nets {
+            models.entry(key.0).or_default().nets.insert(*key, *net);
+        }
+        models
+    }
+
     /// Whether nothing is there to be netted.
     pub fn is_empty(&self) -> bool {
         self.pots.is_empty()

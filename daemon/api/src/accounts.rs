@@ -1,6 +1,6 @@
 //! Accounts: what they own, what they earned and why.
 
-use datanet_types::{Address, Amount, ContributionId, DatanetId, NodeKey, Ppm, TxHash};
+use datanet_types::{Address, Amount, ContributionId, DatanetId, ModelId, NodeKey, Ppm, TxHash};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -67,7 +67,8 @@ pub struct Missing {
     pub reason: String,
 }
 
-/// One reason for pay.
+/// One reason for pay. What a contribution earned in an epoch by answers that pay each by itself and by those of each model that are netted are lines of
+/// their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EarningView {
     /// The serving node.
@@ -83,15 +84,16 @@ pub struct EarningView {
     /// The contribution.
     #[schema(value_type = Option<String>)]
     pub contribution: Option<ContributionId>,
-    /// Answers that rest on it.
+    /// Answers that rest on it; of what was netted, all of the model's in the epoch that it moved.
     pub answers: u64,
-    /// Sum of its weights in those answers, in parts per million; of what was netted (`net` is above 0), its share of what was left.
-    #[schema(value_type = u64)]
-    pub weight_ppm_sum: Ppm,
-    /// What was left of its worth over those answers, harm and debts taken from help, in millionths of log-odds times base units of fees; 0
-    /// where each answer paid by itself.
-    #[serde(default)]
-    pub net: u64,
+    /// Sum of its weights in those answers, in parts per million, where each paid by itself; absent where they were netted, or what is paid follows no
+    /// contribution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub weight_ppm_sum: Option<Ppm>,
+    /// What it is in all of those answers together, where they were netted; absent where each paid by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub netted: Option<NettedView>,
     /// Base units.
     pub amount: Amount,
     /// The datanet or model that earned it for its owner, as `datanet:ID` or `model:ID`; absent where the account earned it itself.
@@ -99,6 +101,22 @@ pub struct EarningView {
     pub asset: Option<String>,
     /// All of it in words.
     pub why: String,
+}
+
+/// What a contribution is in the answers of a model that were netted over an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NettedView {
+    /// The model that answered; absent where the epoch has more reasons than a statement lists, and those of several models are one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub model: Option<ModelId>,
+    /// The contribution's share of the model's fees, in parts per million: its part of all worth that was left above zero. Absent where `model` is, and
+    /// where nobody was there to earn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u64>)]
+    pub share_ppm: Option<Ppm>,
+    /// What was left of its worth, harm and debts taken from help, in millionths of log-odds times base units of fees.
+    pub worth_left: u64,
 }
 
 /// Why an account earns.

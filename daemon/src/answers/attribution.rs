@@ -99,7 +99,7 @@ impl Answers {
         record: &AnswerRecord,
     ) -> ServiceResult<(Vec<Quote>, Vec<Quote>)> {
         let moved = match record.input.classify {
-            true => self.classified(served, &record.input.text).await?.1,
+            true => self.classified(served, &record.input.text, record.output.label.as_deref()).await?.1,
             false => {
                 let written = record.output.completion.as_ref().map(|completion| completion.tokens.as_slice());
                 self.explain_written(served, &record.input, written.unwrap_or_default()).await?

@@ -8,6 +8,7 @@ use datanet_types::release::{Origin, Release, Task};
 use prost::Message as _;
 
 use super::Answers;
+use super::compare::may_be;
 use super::explain::Moved;
 use crate::billing::payment::Payment;
 use crate::billing::purchase::{Answer, Bought, Order};
@@ -70,7 +71,7 @@ impl Answers {
         let order = Order { payment: ask.payment, asked: asked(&served, &input), price: terms.price.into() };
         let (core, of) = (self.clone(), served.clone());
         let bought = self.billing.purchase(order, async move {
-            let (output, moved, tokens) = core.classified(&of, &input.text).await?;
+            let (output, moved, tokens) = core.classified(&of, &input.text, None).await?;
             // Before the capture: what fails costs nothing.
             let without = if ask.counterfactual { core.without_each(&of, &input.text).await? } else { None };
             let credits = of.release.credits(&output.influence);
@@ -84,7 +85,9 @@ impl Answers {
             None => {
                 let text = &record.input.text;
                 let (records, tokens) = match ask.explain {
-                    true => self.classified(&served, text).await.map(|(_, moved, tokens)| (moved.records, tokens))?,
+                    true => {
+                        self.classified(&served, text, None).await.map(|(_, moved, tokens)| (moved.records, tokens))?
+                    }
                     false => (None, 0),
                 };
                 let without = if ask.counterfactual { self.without_each(&served, text).await? } else { None };
@@ -95,17 +98,22 @@ impl Answers {
         Ok(ClassifyAnswer { record, records: records.filter(|_| ask.explain), without, served, tokens, tainted })
     }
 
-    /// What a model says of a passage, and what moved it.
+    /// What a model says of a passage, and what moved it. An answer that was `claimed` elsewhere and may well be the model's on another machine
+    /// stands.
     pub(super) async fn classified(
         &self,
         served: &Arc<ServedModel>,
         text: &str,
+        claimed: Option<&str>,
     ) -> ServiceResult<(AskOutput, Moved, usize)> {
         let said = run(served, text).await?;
         let answer =
             said.answers.first().ok_or_else(|| ServiceError::new(Code::ModelFailed, "the model gave no answer"))?;
-        let moved = self.explain_label(served, text, answer.label).await?;
-        let label = said.labels.get(answer.label).cloned().unwrap_or_default();
+        let claimed = claimed.and_then(|claimed| said.labels.iter().position(|label| label == claimed));
+        let stands = |label: &usize| may_be(*label, &answer.probabilities, served.made.precision());
+        let chosen = claimed.filter(stands).unwrap_or(answer.label);
+        let moved = self.explain_label(served, text, chosen).await?;
+        let label = said.labels.get(chosen).cloned().unwrap_or_default();
         let score = |(label, probability): (&String, &f32)| LabelScore {
             label: label.clone(),
             probability: ppm::share(f64::from(*probability)),

@@ -3,14 +3,31 @@
 use std::collections::BTreeMap;
 
 use datanet_data::retrieval::TOLERANCE;
-use datanet_inference::generate::{Apart, DRAW_TOLERANCE};
+use datanet_inference::generate::Apart;
+use datanet_inference::graph::quantise::Precision;
 use datanet_types::receipt::{AskOutput, Influence, influence_weights, span_weights};
 use datanet_types::{ContributionId, Ppm};
 
 use crate::error::ServiceResult;
+use crate::ppm;
 
-/// How far the probabilities of two nodes may lie apart, all together.
-const PROBABILITY_TOLERANCE: Ppm = Ppm(10_000);
+/// How far the probabilities of two nodes may lie apart, all together, where a model computes in these numbers: in 8 bits an activation on the edge
+/// of two steps is rounded to another on another machine.
+fn tolerance(precision: Precision) -> Ppm {
+    match precision {
+        Precision::Float => Ppm(10_000),
+        Precision::Int8 => Ppm(100_000),
+    }
+}
+
+/// Whether an answer may have been this label elsewhere, by the probabilities that are found here: the likeliest may, and one that is so near to it
+/// that machines may differ by more.
+pub(super) fn may_be(claimed: usize, probabilities: &[f32], precision: Precision) -> bool {
+    let best = probabilities.iter().copied().fold(0.0, f32::max);
+    // Both move, the one up and the other down, by half of what all may together.
+    let most = ppm::real(tolerance(precision));
+    probabilities.get(claimed).is_some_and(|found| f64::from(best - found) <= most)
+}
 
 /// Why a text cannot have been drawn from the model that it names, by how far its tokens lie from what is drawn here.
 pub(super) fn drawn_otherwise(apart: &Apart) -> Option<String> {
@@ -24,9 +41,9 @@ pub(super) fn drawn_otherwise(apart: &Apart) -> Option<String> {
 
 /// What following a text's tokens has shown, where the model can have drawn them, in words.
 pub(super) fn drawn_alike(apart: &Apart) -> String {
-    let Apart { tokens, others, most, .. } = *apart;
+    let (Apart { tokens, others, most, .. }, may) = (*apart, apart.tolerance());
     format!(
-        "{tokens} tokens followed with the receipt's seed: {others} are others than are drawn here, by up to {most:.6} of the probability, where machines may differ by {DRAW_TOLERANCE}"
+        "{tokens} tokens followed with the receipt's seed: {others} are others than are drawn here, by up to {most:.6} of the probability, where machines may differ by {may}"
     )
 }
 
@@ -41,11 +58,12 @@ pub(super) enum Comparison {
     Other(String),
 }
 
-/// Compares what was `claimed` with what was `found` here. `is_revoked` says which contributions were taken back, since
+/// Compares what was `claimed` with what was `found` here, by a model that computes in such numbers. `is_revoked` says which contributions were taken back, since
 /// they may be missing on either side.
 pub(super) fn compare(
     claimed: &AskOutput,
     found: &AskOutput,
+    precision: Precision,
     is_revoked: impl Fn(&ContributionId) -> ServiceResult<bool>,
 ) -> ServiceResult<Comparison> {
     if claimed == found {
@@ -55,7 +73,7 @@ pub(super) fn compare(
         let (claimed, found) = (excerpt(&claimed.answer), excerpt(&found.answer));
         return Ok(Comparison::Other(format!("the answer says {claimed:?}, this node finds {found:?}")));
     }
-    if let Some(what) = other_scores(claimed, found) {
+    if let Some(what) = other_scores(claimed, found, precision) {
         return Ok(Comparison::Other(what));
     }
     let (mut theirs, mut ours) = (weights(claimed), weights(found));
@@ -109,14 +127,14 @@ fn excerpt(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
-fn other_scores(claimed: &AskOutput, found: &AskOutput) -> Option<String> {
+fn other_scores(claimed: &AskOutput, found: &AskOutput, precision: Precision) -> Option<String> {
     let labels = |output: &AskOutput| output.scores.iter().map(|score| score.label.clone()).collect::<Vec<_>>();
     if labels(claimed) != labels(found) {
         return Some("the labels are not the model's".to_owned());
     }
     let pairs = claimed.scores.iter().zip(&found.scores);
     let apart = pairs.map(|(a, b)| a.probability.abs_diff(b.probability)).sum::<Ppm>();
-    (apart > PROBABILITY_TOLERANCE).then(|| format!("the probabilities lie {apart} apart"))
+    (apart > tolerance(precision)).then(|| format!("the probabilities lie {apart} apart"))
 }
 
 fn weights(output: &AskOutput) -> BTreeMap<ContributionId, Ppm> {
@@ -156,12 +174,12 @@ mod tests {
     }
 
     fn verdict(claimed: &AskOutput, found: &AskOutput) -> Comparison {
-        compare(claimed, found, |id| Ok(id.0[0] == 9)).unwrap()
+        compare(claimed, found, Precision::Float, |id| Ok(id.0[0] == 9)).unwrap()
     }
 
     #[test]
     fn what_following_shows_is_told_either_way() {
-        let apart = |most| Apart { tokens: 12, others: 1, sum: most, most };
+        let apart = |most: f64| Apart { tokens: 12, others: 1, sum: most, most, ..Apart::default() };
         assert!(drawn_otherwise(&apart(1e-5)).is_none() && drawn_alike(&apart(1e-5)).contains("by up to 0.000010"));
         assert!(drawn_otherwise(&apart(0.02)).is_some_and(|what| what.contains("of 12 tokens 1 are others")));
     }
@@ -177,6 +195,18 @@ mod tests {
         assert!(matches!(bolder, Comparison::Other(what) if what.contains("probabilities")));
         let other = AskOutput { answer: "b".into(), ..claimed.clone() };
         assert!(matches!(verdict(&claimed, &other), Comparison::Other(what) if what.contains("finds \"b\"")));
+    }
+
+    #[test]
+    fn in_8_bits_probabilities_may_tip_and_with_them_the_label() {
+        let (claimed, tipped) = (output(&[(1, 500)], 500_000), output(&[(1, 500)], 530_000));
+        assert!(matches!(verdict(&claimed, &tipped), Comparison::Other(_)));
+        let in_8_bits = |found| compare(&claimed, found, Precision::Int8, |_| Ok(false)).unwrap();
+        assert_eq!(in_8_bits(&tipped), Comparison::Within(Ppm::ZERO));
+        assert!(matches!(in_8_bits(&output(&[(1, 500)], 650_000)), Comparison::Other(_)));
+
+        assert!(may_be(1, &[0.44, 0.43, 0.13], Precision::Int8) && !may_be(1, &[0.44, 0.42, 0.14], Precision::Float));
+        assert!(!may_be(2, &[0.44, 0.43, 0.13], Precision::Int8) && !may_be(3, &[0.5, 0.5], Precision::Int8));
     }
 
     #[test]

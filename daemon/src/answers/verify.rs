@@ -19,6 +19,7 @@ use datanet_types::{BlobHash, DatanetId, ModelId, Ppm, ReceiptId};
 
 use super::Answers;
 use super::compare::{Comparison, compare, drawn_alike, drawn_otherwise};
+use super::recompute::Again;
 use crate::billing::terms::terms;
 use crate::billing::{grounds, sale};
 use crate::error::{Code, ServiceError, ServiceResult};
@@ -217,7 +218,7 @@ impl Answers {
             let what = format!("contribution {id} behind the model was revoked; its matches can't be found again");
             return Ok((Recomputed::Gone(what), None));
         }
-        let (found, apart) = match self.model_output(&model, record).await {
+        let Again { output, apart, precision } = match self.model_output(&model, record).await {
             Ok(found) => found,
             // It cannot have been given.
             Err(error) if error.code == Code::BadReceipt => return Ok((Recomputed::Other(error.detail), None)),
@@ -226,7 +227,7 @@ impl Answers {
         if let Some(what) = apart.as_ref().and_then(drawn_otherwise) {
             return Ok((Recomputed::Other(what), apart));
         }
-        let found = match compare(&record.output, &found, |id| self.chain.is_revoked(id))? {
+        let found = match compare(&record.output, &output, precision, |id| self.chain.is_revoked(id))? {
             Comparison::Same if apart.is_some_and(|apart| apart.others > 0) => Recomputed::Within(Ppm::ZERO),
             Comparison::Same => Recomputed::Same,
             Comparison::Within(difference) => Recomputed::Within(difference),

@@ -1,11 +1,13 @@
 //! What an account earned and why: read from the public statements of all serving nodes.
 
+mod why;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use datanet_ledger::LedgerReader;
 use datanet_ledger::component::nodes;
 use datanet_ledger::component::settlement::{self, Epoch, Status, escrow};
-use datanet_types::{Account, Address, Amount, Asset, ContributionId, DatanetId, NodeKey, Ppm};
+use datanet_types::{Account, Address, Amount, Asset, ContributionId, DatanetId, ModelId, NodeKey, Ppm};
 use tokio::time::Instant;
 
 use super::Billing;
@@ -13,7 +15,7 @@ use super::payees::{self, Payees};
 use super::sources::{self, IN_ALL, Source};
 use super::statements::Purpose;
 pub use crate::db::accruals::EarningRole;
-use crate::db::accruals::{Earning, EarningLine};
+use crate::db::accruals::{EarnedBy, Earning, EarningLine};
 use crate::error::ServiceResult;
 
 /// Epochs without money left that are read for one node at most, the latest. Only what was claimed stands there.
@@ -66,18 +68,29 @@ pub struct EarningView {
     pub datanet: DatanetId,
     /// The contribution.
     pub contribution: Option<ContributionId>,
-    /// Answers that rest on it.
+    /// Answers that rest on it; of what was netted, all of the model's that it moved.
     pub answers: u64,
-    /// Sum of its weights in those answers; of what was netted, its share of what was left.
-    pub weight_ppm_sum: Ppm,
-    /// What was left of its worth, harm taken from help, in base units times millionths; 0 where nothing was netted.
-    pub net: u64,
+    /// Sum of its weights in those answers, where each paid by them.
+    pub weights: Option<Ppm>,
+    /// What it is in all of them, where they were netted.
+    pub netted: Option<Netted>,
     /// Base units.
     pub amount: Amount,
     /// The datanet or model that earned it for its owner, if it was none of the account's own doing.
     pub asset: Option<Asset>,
     /// All of it in words.
     pub why: String,
+}
+
+/// What a contribution is in an epoch's netted answers of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Netted {
+    /// The model; none where a statement has those of several in one line.
+    pub model: Option<ModelId>,
+    /// Its share of the model's fees, and of all worth that was left; none of several models, and of what is no contribution's.
+    pub share: Option<Ppm>,
+    /// What was left of its worth, harm and debts taken from help, in base units times millionths.
+    pub left: u64,
 }
 
 impl Billing {
@@ -201,59 +214,41 @@ fn views(epoch: &Epoch, lines: Vec<EarningLine>, payees: &Payees) -> impl Iterat
         datanet: key.datanet,
         contribution: key.contribution,
         answers: earning.answers,
-        weight_ppm_sum: earning.weight,
-        net: earning.net,
+        weights: (earning.weights > Ppm::ZERO).then_some(earning.weights),
+        netted: netted(key.by, &earning),
         amount: earning.amount,
         asset,
-        why: match (key.role, asset) {
-            (EarningRole::Owner, Some(Asset::Datanet(_))) => {
-                format!("your datanet was asked {}", counted(earning.answers, "question", "questions"))
-            }
-            (EarningRole::Lineage, Some(Asset::Datanet(_))) => {
-                format!("models trained on your datanet gave {}", counted(earning.answers, "answer", "answers"))
-            }
-            (EarningRole::Owner, Some(Asset::Agent(_))) => {
-                format!("your agent sold {}", counted(earning.answers, "answer", "answers"))
-            }
-            _ => why(key.role, key.contribution.as_ref(), &earning),
-        },
+        why: why::words(&key, &earning, asset.as_ref()),
     })
 }
 
-fn counted(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
-fn why(role: EarningRole, contribution: Option<&ContributionId>, earning: &Earning) -> String {
-    let Earning { answers, weight, net, .. } = *earning;
-    // An epoch with more reasons than a statement lists has those of all contributions in one.
-    let what = contribution.map_or("contributions".to_owned(), |id| {
-        format!("contribution {}", id.to_hex().chars().take(8).collect::<String>())
-    });
-    let plural = if answers == 1 { "answer" } else { "answers" };
-    let percent = weight.0.checked_div(answers).unwrap_or(0) / 10_000;
-    match role {
-        // Answers by its passages may be among them, whose weights are in the sum as well: it is no share of anything.
-        EarningRole::Contributor if net > 0 => {
-            let left = net as f64 / 1e6;
-            format!(
-                "{what} carried or moved {answers} {plural}; harm taken from help, {left:.3} base units of worth were left of it"
-            )
-        }
-        EarningRole::Contributor => {
-            format!("{what} carried {answers} {plural}, {percent} % of each on average")
-        }
-        EarningRole::Owner => format!("your model gave {answers} {plural}"),
-        EarningRole::Lineage => format!("a model made from yours gave {answers} {plural}"),
-        EarningRole::Validator => format!("you judged {what}, which carried {answers} {plural}"),
-        EarningRole::Storage => format!("you keep {what}, which carried {answers} {plural}"),
-        EarningRole::Treasury => format!("no taker for a share of {answers} {plural}"),
-    }
+fn netted(by: EarnedBy, earning: &Earning) -> Option<Netted> {
+    let EarnedBy::Netted(model) = by else { return None };
+    Some(Netted { model, share: (earning.share > Ppm::ZERO).then_some(earning.share), left: earning.left })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::accruals::EarningKey;
+
+    #[test]
+    fn a_line_is_shown_with_weights_or_as_netted() {
+        let epoch = Epoch::default();
+        let model = Some(ModelId([7; 32]));
+        let account = Account::from(Address([5; 20]));
+        let of = |by, earning| {
+            let (role, datanet) = (EarningRole::Contributor, DatanetId::ZERO);
+            (EarningKey { account, role, datanet, contribution: None, by }, earning)
+        };
+        let lines = vec![
+            of(EarnedBy::Answers, Earning { answers: 2, weights: Ppm(3), ..Earning::default() }),
+            of(EarnedBy::Netted(model), Earning { answers: 2, share: Ppm(4), left: 5, ..Earning::default() }),
+        ];
+        let payees = Payees::from([(account, None)]);
+        let shown: Vec<_> = views(&epoch, lines, &payees).map(|view| (view.weights, view.netted)).collect();
+        assert_eq!(shown, [(Some(Ppm(3)), None), (None, Some(Netted { model, share: Some(Ppm(4)), left: 5 }))]);
+    }
 
     #[test]
     fn closed_epochs_are_read_newest_first_and_by_turns() {

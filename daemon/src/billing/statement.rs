@@ -26,14 +26,14 @@ use datanet_types::netting::{Debt, MAX_DEBTS};
 use datanet_types::paged_tree::PAGE_LEAVES;
 use datanet_types::settled_receipt::SettledReceipt;
 use datanet_types::sum_tree::{self, SumNode, SumOverflow};
-use datanet_types::{Account, Amount, BlobHash, NodeKey};
+use datanet_types::{Account, Amount, BlobHash, NodeKey, Ppm};
 
 pub(super) use explained::Explained;
 pub use index::{Head, Index, MAX_INDEX_BYTES, MAX_LINES, MAX_STATEMENT_BYTES, PageName};
 pub use page::{Entry, Of, Part, Place, max_page_bytes};
 
 use super::owed;
-use crate::db::accruals::{self, Earning, EarningKey, EarningLine, EarningRole};
+use crate::db::accruals::{self, EarnedBy, Earning, EarningKey, EarningLine, EarningRole};
 use crate::db::settling::Settling;
 use crate::error::{Code, ServiceError, ServiceResult};
 
@@ -50,7 +50,7 @@ pub struct Statement {
     pub totals: EpochTotals,
     /// What accounts earned in this epoch, ordered by account: the leaves of the root on the ledger.
     pub leaves: Vec<EpochLeaf>,
-    /// Why: what each account earned in this epoch, by role, datanet and contribution, ordered.
+    /// Why: what each account earned in this epoch, by role, datanet, contribution and kind of answers, ordered.
     pub lines: Vec<EarningLine>,
     /// The receipts of its answers, ordered by channel and amount: the leaves of the other root on the ledger. Each can be fetched by its
     /// id, and `leaves` follow from them.
@@ -199,14 +199,20 @@ pub(super) fn leaves(lines: &[EarningLine]) -> Vec<EpochLeaf> {
     leaves.into_iter().map(leaf).filter(|leaf| leaf.amount > 0).collect()
 }
 
-/// The same lines if they are no more than `most`; else those of all contributions in one, so that an epoch that may be settled has a statement.
+/// The same lines if they are no more than `most`; else those of all contributions in one, and of all models that were netted, so that an epoch that
+/// may be settled has a statement.
 fn fewer(lines: Vec<EarningLine>, most: u64) -> Vec<EarningLine> {
     if lines.len() as u64 <= most {
         return lines;
     }
     let mut sums: BTreeMap<EarningKey, Earning> = BTreeMap::new();
-    for (key, earning) in lines {
-        accruals::add_line(sums.entry(EarningKey { contribution: None, ..key }).or_default(), &earning);
+    for (mut key, mut earning) in lines {
+        key.contribution = None;
+        if let EarnedBy::Netted(_) = key.by {
+            // Shares of what several models left are no share of anything.
+            (key.by, earning.share) = (EarnedBy::Netted(None), Ppm::ZERO);
+        }
+        accruals::add_line(sums.entry(key).or_default(), &earning);
     }
     sums.into_iter().collect()
 }

@@ -41,7 +41,7 @@ pub(super) async fn transfer(client: &Client, args: TransferArgs, output: Output
 
 /// Beside lines of answers that were netted.
 const WHY_LEFT: &str = "worth left: the fees of an epoch's answers times what your data was worth for each, harm and former debts taken from help; \
-what is left shares the fees, so that pay is no sum of what single answers led you to expect.";
+what is left shares the model's fees, so that pay is no sum of what single answers led you to expect. Of other answers the share is the mean of their shares.";
 
 pub(super) async fn stake(client: &Client, amount: u64, yes: bool, output: Output) -> Result<()> {
     let asked = format!("This node's account is to have {} at stake in all.", money(&amount.into()));
@@ -77,7 +77,7 @@ pub(super) async fn earnings(client: &Client, account: &str, output: Output) -> 
                 ("why", &|line| text(&line["why"])),
             ],
         );
-        if value["lines"].as_array().into_iter().flatten().any(|line| line["net"].as_u64() > Some(0)) {
+        if value["lines"].as_array().into_iter().flatten().any(|line| line["netted"].is_object()) {
             say!("{WHY_LEFT}");
         }
         for missing in value["missing"].as_array().into_iter().flatten() {
@@ -90,17 +90,17 @@ pub(super) async fn earnings(client: &Client, account: &str, output: Output) -> 
 
 /// What was left of a line's worth, where its answers were netted.
 fn left(line: &Value) -> String {
-    match line["net"].as_f64() {
-        Some(net) if net > 0.0 => format!("{:.3}", net / 1e6),
+    match line["netted"]["worth_left"].as_f64() {
+        Some(left) if left > 0.0 => format!("{:.3}", left / 1e6),
         _ => "-".to_owned(),
     }
 }
 
-/// A line's share of what was left; where each answer paid by itself, the mean of its shares.
+/// A line's share of what its model's answers left; where each answer paid by itself, the mean of its shares.
 fn share(line: &Value) -> String {
-    let (sum, answers) = (line["weight_ppm_sum"].as_u64().unwrap_or(0), line["answers"].as_u64().unwrap_or(0));
-    let of = if line["net"].as_u64() > Some(0) { 1 } else { answers.max(1) };
-    if sum == 0 { "-".to_owned() } else { percent(&(sum / of).into()) }
+    let mean = || Some(line["weight_ppm_sum"].as_u64()? / line["answers"].as_u64().unwrap_or(0).max(1));
+    let share = line["netted"]["share_ppm"].as_u64().or_else(mean);
+    share.map_or_else(|| "-".to_owned(), |share| percent(&share.into()))
 }
 
 /// What can be claimed later, and when.
@@ -147,4 +147,19 @@ pub(super) async fn claim(client: &Client, account: &str, output: Output) -> Res
         not_claimed(value, "paid");
     });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_share_of_a_line_is_of_all_netted_answers_or_the_mean_of_each() {
+        let netted = json!({ "answers": 3, "netted": { "share_ppm": 681_818, "worth_left": 450_000_000 } });
+        assert_eq!((share(&netted), left(&netted)), ("68.2 %".to_owned(), "450.000".to_owned()));
+        let by_passages = json!({ "answers": 4, "weight_ppm_sum": 1_000_000 });
+        assert_eq!((share(&by_passages), left(&by_passages)), ("25.0 %".to_owned(), "-".to_owned()));
+        let owner = json!({ "answers": 4 });
+        assert_eq!((share(&owner), left(&owner)), ("-".to_owned(), "-".to_owned()));
+    }
 }

@@ -58,6 +58,9 @@ impl Explained {
         say!("method    {}: {}", text(&said["method"]), text(&said["proves"]));
         print_attribution(&said["gate"], ppm::WHOLE);
         let influence = |part: &Value| part.as_f64().map_or_else(|| "-".to_owned(), |v| format!("{:+.6}", v / PPB));
+        // What is netted pays with all of its epoch; any other answer pays by its own shares.
+        let (share, pay) =
+            if said["method"] == "influence" { ("expected share", "expected pay") } else { ("share", "pay") };
         table_if_any(
             &said["contributions"],
             &[
@@ -65,8 +68,8 @@ impl Explained {
                 ("contributor", &|part| self.people.giver(part)),
                 ("effect", &|part| likelier(&part["value"])),
                 ("worth", &|part| likelier(&part["worth"])),
-                ("expected share", &|part| percent(&part["weight"])),
-                ("expected pay", &|part| self.pay(part)),
+                (share, &|part| percent(&part["weight"])),
+                (pay, &|part| self.pay(part)),
             ],
         );
         if said["method"] == "influence" && said["contributions"].as_array().is_some_and(|all| !all.is_empty()) {

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use datanet_api::accounts::{
-    AccountView, Claimed, Claims, EarningRole, EarningView, Earnings, Missing, NotClaimed, Supply,
+    AccountView, Claimed, Claims, EarningRole, EarningView, Earnings, Missing, NettedView, NotClaimed, Supply,
 };
 use datanet_ledger::component::{accounts, nodes};
 use datanet_types::{Address, Amount};
@@ -71,12 +71,19 @@ impl From<earnings::EarningView> for EarningView {
             datanet: line.datanet,
             contribution: line.contribution,
             answers: line.answers,
-            weight_ppm_sum: line.weight_ppm_sum,
-            net: line.net,
+            weight_ppm_sum: line.weights,
+            netted: line.netted.map(NettedView::from),
             amount: line.amount,
             asset: line.asset.map(|asset| asset.to_string()),
             why: line.why,
         }
+    }
+}
+
+impl From<earnings::Netted> for NettedView {
+    fn from(netted: earnings::Netted) -> Self {
+        let earnings::Netted { model, share, left } = netted;
+        Self { model, share_ppm: share, worth_left: left }
     }
 }
 

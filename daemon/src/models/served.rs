@@ -69,7 +69,7 @@ impl Made {
     }
 
     /// The numbers that it computes in.
-    pub(super) fn precision(&self) -> Precision {
+    pub fn precision(&self) -> Precision {
         match self {
             Self::Trained(job) => job.serve,
             Self::Imported => Precision::default(),

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use datanet::billing::statement::{Paged, Statement};
 use datanet::chain::Chain;
-use datanet::db::accruals::{Earning, EarningKey, EarningLine, EarningRole};
+use datanet::db::accruals::{EarnedBy, Earning, EarningKey, EarningLine, EarningRole};
 use datanet::http::Services;
 use datanet_ledger::component::settlement;
 use datanet_types::action::{OpenChannel, RegisterNode, SettleEpoch, Transfer, role};
@@ -203,8 +203,8 @@ impl Server {
 pub fn lines(leaves: &[EpochLeaf]) -> Vec<EarningLine> {
     let line = |leaf: &EpochLeaf| {
         let (role, datanet, contribution) = (EarningRole::Contributor, DatanetId([3; 32]), None);
-        let key = EarningKey { account: leaf.account, role, datanet, contribution };
-        (key, Earning { amount: leaf.amount, answers: 1, weight: Ppm::ONE, net: 0 })
+        let key = EarningKey { account: leaf.account, role, datanet, contribution, by: EarnedBy::Answers };
+        (key, Earning { amount: leaf.amount, answers: 1, weights: Ppm::ONE, ..Earning::default() })
     };
     leaves.iter().map(line).collect()
 }

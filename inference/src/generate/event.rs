@@ -3,6 +3,7 @@
 use tokio::sync::mpsc;
 
 use super::GenerateError;
+use super::apart::Apart;
 
 /// One thing that happened to an answer.
 #[derive(Debug)]
@@ -81,39 +82,6 @@ pub struct GenerateUsage {
     pub prompt_tokens: usize,
     /// Generated, those of a stop string included and the token that ends an answer not.
     pub completion_tokens: usize,
-}
-
-/// By how much the probabilities that two machines compute may differ where it decides a token: a hundred times what other kernels, other numbers
-/// of threads and other company in the batch have ever made of it. What machines draw lies no further apart than their probabilities do, twice
-/// that where only the likeliest are drawn: whoever's differ by less than half of it is never refused.
-pub const DRAW_TOLERANCE: f64 = 1e-3;
-
-/// How far an answer that is checked lies from what would have been drawn with its seed: token by token, by how much the probabilities would
-/// have to be others for that token to come.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Apart {
-    /// Tokens looked at, the one that ended it included.
-    pub tokens: usize,
-    /// Of these, others than would have been drawn.
-    pub others: usize,
-    /// Sum of the distances.
-    pub sum: f64,
-    /// The largest.
-    pub most: f64,
-}
-
-impl Apart {
-    /// Whether the model that checks can have drawn it, on another machine.
-    pub fn passes(&self) -> bool {
-        self.most <= DRAW_TOLERANCE
-    }
-
-    pub(super) fn add(&mut self, distance: f64) {
-        self.tokens += 1;
-        self.others += usize::from(distance > 0.0);
-        self.sum += distance;
-        self.most = self.most.max(distance);
-    }
 }
 
 /// A whole answer.

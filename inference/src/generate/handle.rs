@@ -15,6 +15,7 @@ use super::worker::{GenerateCmd, Worker};
 use super::{Completion, DecoderInfo, GenerateConfig, GenerateError, GenerateStream, Message, SamplingParams};
 use crate::encoder::{AdapterKey, Entry, Loaded, Registry, ServeError};
 use crate::graph::adapter::{Adapter, AdapterError};
+use crate::graph::quantise::Precision;
 use crate::runtime::Provider;
 
 /// Stack of a thread that compiles a schema, of which only what is used takes memory: 17 KiB a reference were measured, and the
@@ -71,6 +72,7 @@ struct Shared {
     room: Arc<Semaphore>,
     queue_depth: usize,
     default_max_tokens: usize,
+    precision: Precision,
     provider: watch::Receiver<Provider>,
     stopped: CancellationToken,
 }
@@ -97,6 +99,7 @@ pub(super) fn spawn(opened: Opened, config: &GenerateConfig) -> Result<GenerateH
         room: Arc::new(Semaphore::new(queue_depth)),
         queue_depth,
         default_max_tokens: config.default_max_tokens,
+        precision: config.precision,
         provider,
         stopped,
     };
@@ -202,7 +205,8 @@ impl GenerateHandle {
         let seed = sampling.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         let adapter = entry.map(|entry| entry.loaded);
         let prompt_tokens = prompt.len();
-        let begun = Begun { params: sampling, grammar, seed, prompt_tokens, max_tokens, adapter, claimed };
+        let precision = shared.precision;
+        let begun = Begun { params: sampling, grammar, seed, prompt_tokens, max_tokens, adapter, claimed, precision };
         let (sequence, events) = Sequence::new(begun, room);
         let command = GenerateCmd::Generate(Box::new(Pending { sequence, prompt, alone: false }));
         self.commands.try_send(command).map_err(|error| match error {

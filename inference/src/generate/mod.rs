@@ -25,13 +25,14 @@
 //! Sampling is a pure function of the logits and the seed. The logits of a sequence differ by rounding with what else is
 //! in the batch (a test bounds it by 1e-5 of the largest logit), so the same seed gives the same text unless two tokens are
 //! that close. An answer from elsewhere is therefore checked token by token ([`GenerateRequest::claimed`]): each of its tokens is taken, whatever
-//! would have been drawn here, and its distance from that is told ([`Apart`]). Other kernels give none but tiny distances; another model, other
-//! weights or another adapter soon give a large one.
+//! would have been drawn here, and its distance from that is told ([`Apart`]). Other kernels give none but tiny distances, in 8 bits now and then
+//! a small one; another model, other weights or another adapter soon give a large one.
 //!
 //! # Failures
 //! A step that fails is repeated sequence by sequence, and prompts likewise, so that one fails alone. A lost GPU is
 //! replaced by the processor; the cache lies in the host's memory and survives.
 
+mod apart;
 mod bytes;
 mod cache;
 mod chat;
@@ -53,13 +54,11 @@ mod tests;
 mod text;
 mod worker;
 
+pub use apart::{Apart, DRAW_TOLERANCE, TIP_TOLERANCE};
 pub use chat::{ChatForm, Message, Role};
 pub use config::GenerateConfig;
 pub use decoder::DecoderInfo;
-pub use event::{
-    Alternative, Apart, Completion, DRAW_TOLERANCE, FinishReason, GenerateEvent, GenerateStream, GenerateUsage,
-    TokenLogprobs,
-};
+pub use event::{Alternative, Completion, FinishReason, GenerateEvent, GenerateStream, GenerateUsage, TokenLogprobs};
 pub use grammar::MAX_SCHEMA_BYTES;
 pub use handle::{GenerateHandle, GenerateRequest, Prompt};
 pub use prompt::PromptText;

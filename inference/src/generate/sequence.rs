@@ -6,12 +6,14 @@ use tokenizers::Tokenizer;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::GenerateError;
+use super::apart::Apart;
 use super::bytes::token_bytes;
-use super::event::{Alternative, Apart, FinishReason, GenerateEvent, GenerateUsage, TokenLogprobs};
+use super::event::{Alternative, FinishReason, GenerateEvent, GenerateUsage, TokenLogprobs};
 use super::grammar::Grammar;
 use super::sampling::{Sampler, SamplingParams, logprobs};
 use super::text::{Detokeniser, Stops};
 use crate::encoder::{Loaded, ServeError};
+use crate::graph::quantise::Precision;
 
 /// What a sequence has been told to do, and what it has done.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub(super) struct Begun {
     pub(super) adapter: Option<Arc<Loaded>>,
     /// The tokens to follow, of an answer that is checked.
     pub(super) claimed: Option<Vec<u32>>,
+    /// The numbers that the model computes in.
+    pub(super) precision: Precision,
 }
 
 /// An answer from elsewhere that is followed token by token.
@@ -68,7 +72,7 @@ impl Checked {
 impl Sequence {
     /// One that does what `begun` says.
     pub(super) fn new(begun: Begun, room: OwnedSemaphorePermit) -> (Self, mpsc::Receiver<GenerateEvent>) {
-        let Begun { params, grammar, seed, prompt_tokens, max_tokens, adapter, claimed } = begun;
+        let Begun { params, grammar, seed, prompt_tokens, max_tokens, adapter, claimed, precision } = begun;
         // Room for every event there can be, so that a slow reader never holds the others up.
         let (events, receiver) = mpsc::channel(max_tokens + 1);
         let sequence = Self {
@@ -81,7 +85,7 @@ impl Sequence {
             top: params.logprobs,
             usage: GenerateUsage { prompt_tokens, completion_tokens: 0 },
             max_tokens,
-            checked: claimed.map(|claimed| Checked { claimed: claimed.into_iter(), apart: Apart::default() }),
+            checked: claimed.map(|claimed| Checked { claimed: claimed.into_iter(), apart: Apart::of(precision) }),
             _room: room,
         };
         (sequence, receiver)

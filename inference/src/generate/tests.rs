@@ -359,9 +359,9 @@ fn a_step_that_fails_is_blamed_on_the_sequence_that_causes_it() {
         let ids = if at == 2 { vec![1, 70_000, 2] } else { prompt(at) };
         let permit = room.clone().try_acquire_owned().unwrap();
         let params = SamplingParams::greedy(8);
-        let (grammar, adapter, claimed) = (None, None, None);
-        let begun =
-            sequence::Begun { params, grammar, seed: 0, prompt_tokens: ids.len(), max_tokens: 8, adapter, claimed };
+        let (prompt_tokens, precision) = (ids.len(), Precision::Float);
+        let (grammar, seed, max_tokens, adapter, claimed) = (None, 0, 8, None, None);
+        let begun = sequence::Begun { params, grammar, seed, prompt_tokens, max_tokens, adapter, claimed, precision };
         let (sequence, events) = sequence::Sequence::new(begun, permit);
         let pending = prefill::Pending { sequence, prompt: ids, alone: false };
         sender.try_send(worker::GenerateCmd::Generate(Box::new(pending))).map_err(|_| "full").unwrap();

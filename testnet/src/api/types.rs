@@ -222,21 +222,38 @@ pub struct Earnings {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct EarningLine {
+    /// The serving node.
+    pub node: String,
+    /// Its epoch.
+    pub epoch: u64,
     /// `contributor`, `owner`, `validator`, …
     pub role: String,
+    /// The datanet asked.
+    pub datanet: String,
     /// The contribution that was used.
     pub contribution: Option<String>,
     /// In how many answers.
     pub answers: u64,
-    /// Its shares of those answers, summed, in parts per million.
+    /// Its shares of those answers, summed, in parts per million; 0 where they were netted.
     pub weight_ppm_sum: u64,
-    /// What was left of its worth, in millionths; 0 where each answer paid by itself.
-    #[serde(default)]
-    pub net: u64,
+    /// What it is in all of them, where they were netted over their epoch.
+    pub netted: Option<Netted>,
     /// Base units.
     pub amount: u64,
     /// In words.
     pub why: String,
+}
+
+/// A share of a model's fees in an epoch.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub struct Netted {
+    /// The model.
+    pub model: String,
+    /// The share, in parts per million.
+    pub share_ppm: u64,
+    /// What was left of its worth, in millionths.
+    pub worth_left: u64,
 }
 
 /// `POST /v1/accounts/{address}/claim`.

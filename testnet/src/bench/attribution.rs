@@ -15,6 +15,7 @@ use datanet_training::run::Gradient;
 
 use super::attribution_language::{self, Language, LanguageBench};
 use super::attribution_text::{self, Texts};
+use super::tuned::Tuned;
 use super::{Measure, attribution_attacks, attribution_foretold, attribution_pay, attribution_peers};
 use crate::peer::{Python, PythonPackages};
 use crate::ui::Ui;
@@ -57,8 +58,8 @@ pub struct AttributionBench {
     pub subsets: usize,
     /// Whether other people's software values the same records.
     pub peers: bool,
-    /// Highest learning rate of texts; a job's own if none.
-    pub rate: Option<f32>,
+    /// Another recipe for texts.
+    pub tuned: Tuned,
     /// The task of language.
     pub language: LanguageBench,
 }
@@ -98,7 +99,7 @@ pub async fn run(bench: &AttributionBench, json: bool) -> Result<Vec<Measure>> {
     let ui = Ui::new(json);
     let points = if bench.wants(AttributionTask::Digits) { Some(digits(&ui).await?) } else { None };
     let texts = match bench.wants(AttributionTask::Texts) {
-        true => Some(attribution_text::Texts::ready(&ui, bench.data.as_deref(), bench.rate).await?),
+        true => Some(attribution_text::Texts::ready(&ui, bench.data.as_deref(), bench.tuned).await?),
         false => None,
     };
     let language = match bench.wants(AttributionTask::Language) {

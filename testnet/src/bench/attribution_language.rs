@@ -13,6 +13,7 @@ use datanet_training::run::Gradient;
 
 use super::attribution::{compared, find, reached, summary};
 use super::language::{self, Sentences};
+use super::tuned::Tuned;
 use super::{Measure, attribution_pay};
 use crate::network;
 use crate::ui::Ui;
@@ -35,8 +36,8 @@ pub struct LanguageBench {
     pub base: Option<PathBuf>,
     /// Random sign combinations of forward replay.
     pub rows: usize,
-    /// Highest learning rate of the adapters; a job's own if none.
-    pub rate: Option<f32>,
+    /// Another recipe for the adapters.
+    pub tuned: Tuned,
 }
 
 /// The sentences, and what trains on them.
@@ -82,7 +83,7 @@ pub(super) fn paid(
     let base = ready.decoder(bench, folder.path(), ui)?;
     let session = SessionConfig::default();
     let mut task = |seed: u64| {
-        let mut job = language::job(bench.rate);
+        let mut job = language::job(bench.tuned);
         job.recipe.seed = seed;
         let mut task = TextTask::new(&ready.sentences.given, &job, &base, cache.path(), &ready.runtime, &session)?;
         task.course.gradient = Gradient::ByRecord { bound: clip };
@@ -104,7 +105,7 @@ pub(super) fn run(
 ) -> Result<Vec<Measure>> {
     let (folder, cache) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let base = ready.decoder(bench, folder.path(), ui)?;
-    let (data, job) = (&ready.sentences.given, language::job(bench.rate));
+    let (data, job) = (&ready.sentences.given, language::job(bench.tuned));
     job.check()?;
     let step = ui.step(format!("{} sentences of {} contributors", data.train.len(), data.sources.len()));
     let session = SessionConfig::default();

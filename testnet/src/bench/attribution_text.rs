@@ -14,6 +14,7 @@ use datanet_training::job::Job;
 use datanet_training::run::Gradient;
 
 use super::attribution::{compared, find, reached, summary};
+use super::tuned::Tuned;
 use super::{Measure, attribution_pay, attribution_peers};
 use crate::data::{Dataset, Kind, Record};
 use crate::network;
@@ -37,20 +38,19 @@ pub(super) struct Texts {
     pub(super) data: TrainingData,
     pub(super) model: PathBuf,
     pub(super) runtime: Runtime,
-    /// Highest learning rate; a job's own if none.
-    rate: Option<f32>,
+    tuned: Tuned,
 }
 
 impl Texts {
     /// Reads the data; fetches what is missing.
-    pub(super) async fn ready(ui: &Ui, data: Option<&Path>, rate: Option<f32>) -> Result<Self> {
+    pub(super) async fn ready(ui: &Ui, data: Option<&Path>, tuned: Tuned) -> Result<Self> {
         let (tools, _) = network::setup(ui).await?;
         let data = match data {
             Some(folder) => Dataset::from_folder(folder, 1)?,
             None => Dataset::from_registry(1)?,
         };
         let runtime = Runtime::init(&tools.onnxruntime)?;
-        Ok(Self { data: training(&data)?, model: tools.model_dir, runtime, rate })
+        Ok(Self { data: training(&data)?, model: tools.model_dir, runtime, tuned })
     }
 
     /// How the transformer is trained.
@@ -58,7 +58,7 @@ impl Texts {
         let mut job = Job::new("minilm-l6", Task::Classify);
         (job.lora.rank, job.lora.alpha) = LORA;
         (job.lora.layers, job.max_tokens) = (Some(LAYERS.to_vec()), TOKENS);
-        job.recipe.learning_rate = self.rate.unwrap_or(job.recipe.learning_rate);
+        self.tuned.apply(&mut job.recipe);
         job
     }
 }

@@ -9,6 +9,7 @@ use datanet_training::job::{Job, Scratch};
 use datanet_training::recipe::Recipe;
 use datanet_training::run::{self, Control, Event, Setup};
 
+use super::tuned::Tuned;
 use crate::data::{BadKind, Contributor, Dataset, Kind, Record};
 use crate::ui::Step;
 
@@ -82,11 +83,11 @@ impl Sentences {
 }
 
 /// Adapters over a decoder.
-pub(super) fn job(rate: Option<f32>) -> Job {
+pub(super) fn job(tuned: Tuned) -> Job {
     let mut job = Job::new("decoder", Task::Generate);
     (job.lora.rank, job.lora.alpha, job.max_tokens) = (LORA.0, LORA.1, TOKENS);
     job.lora.targets = TARGETS.map(str::to_owned).to_vec();
-    job.recipe.learning_rate = rate.unwrap_or(job.recipe.learning_rate);
+    tuned.apply(&mut job.recipe);
     job
 }
 

@@ -25,6 +25,7 @@ mod solo;
 mod state;
 mod statements;
 mod train;
+mod tuned;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 use datanet_types::Address;
@@ -45,6 +46,7 @@ pub use serve::{ServeBench, run as serve};
 pub use state::{StateBench, run as state};
 pub use statements::{StatementsBench, run as statements};
 pub use train::{TrainBench, run as train};
+pub use tuned::Tuned;
 
 /// An account whose key nobody has.
 fn nobody(n: u64) -> Address {

@@ -12,6 +12,7 @@ use datanet_training::run::{self, Control, Setup};
 use super::Measure;
 use super::attribution_text::Texts;
 use super::train::TrainBench;
+use super::tuned::Tuned;
 use crate::ui::Ui;
 
 /// Seeds: a single one decides few of the held-out passages.
@@ -29,7 +30,7 @@ const GOAL_ACCURACY: f64 = 0.99;
 /// When a training fails.
 pub(super) async fn run(bench: &TrainBench, json: bool) -> Result<Vec<Measure>> {
     let ui = Ui::new(json);
-    let texts = Texts::ready(&ui, bench.data.as_deref(), None).await?;
+    let texts = Texts::ready(&ui, bench.data.as_deref(), Tuned::default()).await?;
     let step = ui.bar("training in float and in 4 bits", 2 * SEEDS.len());
     let threads = bench.threads;
     let trained = {

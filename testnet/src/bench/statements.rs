@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use datanet::billing::statement::{Index, Paged, Statement};
-use datanet::db::accruals::{Earning, EarningKey, EarningLine, EarningRole};
+use datanet::db::accruals::{EarnedBy, Earning, EarningKey, EarningLine, EarningRole};
 use datanet_ledger::component::settlement::Epoch;
 use datanet_types::epoch::{EpochLeaf, EpochTotals, FeeSplit};
 use datanet_types::settled_receipt::{MAX_ANSWERS, SettledReceipt};
@@ -107,8 +107,8 @@ fn statement(accounts: u64) -> Statement {
             .map(|reason| {
                 let contribution = Some(ContributionId(hash("contribution", n * REASONS + reason)));
                 let (role, datanet) = (EarningRole::Contributor, DatanetId(hash("datanet", n % 20)));
-                let earning = Earning { amount, answers: 3, weight: Ppm(300_000 + n), net: 0 };
-                (EarningKey { account, role, datanet, contribution }, earning)
+                let earning = Earning { amount, answers: 3, weights: Ppm(300_000 + n), ..Earning::default() };
+                (EarningKey { account, role, datanet, contribution, by: EarnedBy::Answers }, earning)
             })
             .collect();
         own.sort_by(|a, b| a.0.cmp(&b.0));

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use crate::bench::{
     self, AdaptersBench, AnswersBench, AttributionBench, AttributionTask, ContributeBench, EmbedBench, FollowBench,
     GenerateBench, LanguageBench, LearningBench, LedgerBench, Measure, QuantBench, ServeBench, StateBench,
-    StatementsBench, TrainBench,
+    StatementsBench, TrainBench, Tuned,
 };
 
 /// What can be measured.
@@ -255,9 +255,8 @@ pub(super) enum Bench {
         /// Random combinations of signs of forward replay, of the task of language
         #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u8).range(1..=64))]
         rows: u8,
-        /// Highest learning rate of the adapters, of texts and of the task of language; a job's own if not given
-        #[arg(long)]
-        rate: Option<f32>,
+        #[command(flatten)]
+        tuned: Tuned,
         /// A decoder's folder, as Hugging Face has it, for the task of language instead of one that is made
         #[arg(long, value_parser = super::path())]
         base: Option<PathBuf>,
@@ -332,7 +331,7 @@ impl Bench {
                 records,
                 hidden,
                 rows,
-                rate,
+                tuned,
                 base,
                 json,
             } => {
@@ -341,7 +340,7 @@ impl Bench {
                 let digits_first = pay.is_some() || first_order.is_some();
                 let only = only.or_else(|| digits_first.then_some(AttributionTask::Digits));
                 let (records, hidden, rows) = (records.into(), hidden.into(), rows.into());
-                let language = LanguageBench { records, hidden, base, rows, rate };
+                let language = LanguageBench { records, hidden, base, rows, tuned };
                 let bench = AttributionBench {
                     data,
                     attacks,
@@ -352,7 +351,7 @@ impl Bench {
                     only,
                     subsets,
                     peers,
-                    rate,
+                    tuned,
                     language,
                 };
                 (bench::attribution(&bench, json).await?, json)

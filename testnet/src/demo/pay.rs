@@ -1,5 +1,6 @@
 //! Settling what was served, and everyone claiming.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -80,51 +81,101 @@ pub(super) async fn claim_all(
     Ok(payouts)
 }
 
-/// The reasons in one line, summed over serving nodes and epochs, by role.
-fn why(earnings: &Earnings) -> String {
-    let mut roles: Vec<EarningLine> = Vec::new();
-    for line in &earnings.lines {
-        let alike = |sum: &&mut EarningLine| sum.role == line.role && (sum.net > 0) == (line.net > 0);
-        match roles.iter_mut().find(alike) {
-            Some(sum) => {
-                sum.net += line.net;
-                sum.answers += line.answers;
-                sum.weight_ppm_sum += line.weight_ppm_sum;
-                sum.amount += line.amount;
-            }
-            None => roles.push(line.clone()),
-        }
-    }
-    let several = roles.len() > 1;
-    let parts: Vec<String> = roles.iter().map(|sum| reason(sum, several)).collect();
-    parts.join("; ")
+/// What one kind of reason came to, over serving nodes and epochs.
+struct Reason<'a> {
+    role: &'a str,
+    netted: bool,
+    answers: u64,
+    weight_ppm_sum: u64,
+    amount: u64,
+    /// What it had of each, in base units, and which share of it that was, in parts per million.
+    pots: BTreeMap<Pot<'a>, (u64, u64)>,
 }
 
-fn reason(sum: &EarningLine, with_amount: bool) -> String {
-    let answers = sum.answers;
-    let words = match sum.role.as_str() {
-        // Answers by its passages may be among them, which pay by themselves.
-        "contributor" if sum.net > 0 => {
-            format!("{answers} answers rest on its data, or were moved by it and pay by what is left of its worth")
+/// What is shared by netted worth: the fees of a model's answers in a datanet, of an epoch of a node.
+type Pot<'a> = (&'a str, u64, &'a str, &'a str);
+
+impl<'a> Reason<'a> {
+    fn of(line: &'a EarningLine) -> Self {
+        let (role, netted) = (line.role.as_str(), line.netted.is_some());
+        Self { role, netted, answers: 0, weight_ppm_sum: 0, amount: 0, pots: BTreeMap::new() }
+    }
+
+    /// Whether a line is of the same kind. Only to contributors it makes a difference whether answers were netted: it says by how much they earned.
+    fn is_of(&self, line: &EarningLine) -> bool {
+        self.role == line.role && (self.role != "contributor" || self.netted == line.netted.is_some())
+    }
+
+    fn add(&mut self, line: &'a EarningLine) {
+        self.answers += line.answers;
+        self.weight_ppm_sum += line.weight_ppm_sum;
+        self.amount += line.amount;
+        if let Some(netted) = &line.netted {
+            let pot = (line.node.as_str(), line.epoch, line.datanet.as_str(), netted.model.as_str());
+            let (amount, share) = self.pots.entry(pot).or_default();
+            *amount += line.amount;
+            *share += netted.share_ppm;
         }
-        "contributor" => {
-            let share = sum.weight_ppm_sum as f64 / 10_000.0 / answers.max(1) as f64;
-            format!("{answers} answers rest on its data, by {share:.0} % on average")
+    }
+
+    /// Its share of all pots that it had part in, in percent.
+    fn share(&self) -> f64 {
+        let whole = |(amount, share): &(u64, u64)| *amount as f64 * 1e6 / (*share).max(1) as f64;
+        100.0 * self.amount as f64 / self.pots.values().map(whole).sum::<f64>().max(1.0)
+    }
+
+    fn words(&self, with_amount: bool) -> String {
+        let answers = self.answers;
+        let words = match self.role {
+            "contributor" if self.netted => {
+                let share = self.share();
+                format!(
+                    "{answers} answers of the model were moved by its data, which has {share:.1} % of all worth that was left"
+                )
+            }
+            "contributor" => {
+                let share = self.weight_ppm_sum as f64 / 10_000.0 / answers.max(1) as f64;
+                format!("{answers} answers rest on its data, by {share:.0} % on average")
+            }
+            "validator" => format!("judged data behind {answers} answers"),
+            "storage" => format!("keeps data behind {answers} answers"),
+            "owner" => format!("owns the model or datanet of {answers} answers"),
+            role => format!("{role} of {answers} answers"),
+        };
+        if with_amount { format!("{words}: {}", dnt(self.amount)) } else { words }
+    }
+}
+
+/// The reasons in one line, summed over serving nodes and epochs, by role.
+fn why(earnings: &Earnings) -> String {
+    let mut reasons: Vec<Reason<'_>> = Vec::new();
+    for line in &earnings.lines {
+        match reasons.iter_mut().find(|reason| reason.is_of(line)) {
+            Some(reason) => reason.add(line),
+            None => {
+                let mut reason = Reason::of(line);
+                reason.add(line);
+                reasons.push(reason);
+            }
         }
-        "validator" => format!("judged data behind {answers} answers"),
-        "storage" => format!("keeps data behind {answers} answers"),
-        "owner" => format!("owns the model or datanet of {answers} answers"),
-        role => format!("{role} of {answers} answers"),
-    };
-    if with_amount { format!("{words}: {}", dnt(sum.amount)) } else { words }
+    }
+    let several = reasons.len() > 1;
+    let parts: Vec<String> = reasons.iter().map(|reason| reason.words(several)).collect();
+    parts.join("; ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Netted;
 
     fn line(role: &str, answers: u64, weight_ppm_sum: u64, amount: u64) -> EarningLine {
         EarningLine { role: role.into(), answers, weight_ppm_sum, amount, ..EarningLine::default() }
+    }
+
+    fn netted(epoch: u64, share_ppm: u64, amount: u64) -> EarningLine {
+        let netted = Some(Netted { share_ppm, ..Netted::default() });
+        EarningLine { epoch, netted, ..line("contributor", 10, 0, amount) }
     }
 
     #[test]
@@ -137,12 +188,28 @@ mod tests {
     }
 
     #[test]
-    fn what_was_netted_is_no_share_of_each_answer() {
-        let netted = |weight, amount| EarningLine { net: 7, ..line("contributor", 10, weight, amount) };
-        let earnings = Earnings { lines: vec![netted(100_000, 100), netted(500_000, 50)], ..Earnings::default() };
+    fn shares_of_what_was_netted_are_of_all_fees_that_it_had_part_in() {
+        // A tenth of 1,000 in one epoch, by one contribution; half of 100 in another, by two.
+        let lines = vec![netted(1, 100_000, 100), netted(2, 300_000, 30), netted(2, 200_000, 20)];
+        let earnings = Earnings { lines, ..Earnings::default() };
+        let words = "30 answers of the model were moved by its data, which has 13.6 % of all worth that was left";
+        assert_eq!(why(&earnings), words);
+    }
+
+    #[test]
+    fn answers_by_passages_have_shares_of_their_own_beside_what_was_netted() {
+        let mut judged = netted(1, 500_000, 3_000_000);
+        judged.role = "validator".into();
+        let lines = vec![
+            netted(1, 500_000, 2_000_000),
+            line("contributor", 4, 1_000_000, 1_000_000),
+            judged,
+            line("validator", 2, 0, 1),
+        ];
         assert_eq!(
-            why(&earnings),
-            "20 answers rest on its data, or were moved by it and pay by what is left of its worth"
+            why(&Earnings { lines, ..Earnings::default() }),
+            "10 answers of the model were moved by its data, which has 50.0 % of all worth that was left: 2 DNT; \
+             4 answers rest on its data, by 25 % on average: 1 DNT; judged data behind 12 answers: 3.000001 DNT"
         );
     }
 

@@ -151,6 +151,19 @@ fn sums_of_the_greatest_answers_saturate_and_share_what_there_is() {
 }
 
 #[test]
+fn what_models_give_together_is_the_sum_of_what_each_gives() {
+    let mut nets = epoch(&[(1_000, vec![5, -3]), (10, vec![0, 1])]);
+    let other = Receipt { model: ModelId([8; 32]), ..receipt(1_000) };
+    nets.add(&other, &moved(&[7]));
+    let models = nets.by_model();
+    assert_eq!(models[&MODEL], epoch(&[(1_000, vec![5, -3]), (10, vec![0, 1])]));
+    assert_eq!((models.len(), &models[&other.model]), (2, &Nets::of(&other, &moved(&[7]))));
+    let mut sum = Nets::default();
+    models.values().for_each(|of_model| sum.merge(of_model));
+    assert_eq!(sum, nets);
+}
+
+#[test]
 fn what_is_stored_is_what_is_read() {
     let nets = epoch(&[(u64::MAX, vec![MAX_WORTH, -MAX_WORTH]), (1_000, vec![1, 0])]);
     let text = serde_json::to_vec(&nets).unwrap();

@@ -159,10 +159,18 @@ fn the_node_keys_and_accounts() {
     wire::<AccountView>(
         r#"{"address":"$ADDR","balance":1,"name":null,"node":null,"stake":0,"unbonding":0,"reputation":null}"#,
     );
-    for role in ["contributor", "owner", "lineage", "validator", "storage", "treasury"] {
+    for (role, by) in [
+        ("contributor", r#""weight_ppm_sum":3,"#),
+        ("contributor", r#""netted":{"model":"$ID","share_ppm":3,"worth_left":5},"#),
+        ("storage", r#""netted":{"worth_left":5},"#),
+        ("owner", ""),
+        ("lineage", ""),
+        ("validator", ""),
+        ("treasury", ""),
+    ] {
         wire::<Earnings>(&format!(
             r#"{{"earned":9,"claimed":4,"claimable":5,"pending":6,"next_final":7,"lines":[{{"node":"$ID","epoch":1,"role":"{role}","datanet":"$ID",
-            "contribution":"$ID","answers":2,"weight_ppm_sum":3,"net":5,"amount":4,"why":"w"}}],"missing":[{{"node":"$ID","epochs":2,"reason":"r"}}]}}"#
+            "contribution":"$ID","answers":2,{by}"amount":4,"why":"w"}}],"missing":[{{"node":"$ID","epochs":2,"reason":"r"}}]}}"#
         ));
     }
     wire::<Claims>(

@@ -31,8 +31,8 @@ pub const MAX_STATEMENT_BYTES: u64 = MAX_INDEX_BYTES
     + pages(MAX_ANSWERS) * max_page_bytes::<SettledReceipt>()
     + pages(MAX_DEBTS) * max_page_bytes::<Debt>();
 
-/// 5: before it, nothing was netted.
-const VERSION: u32 = 5;
+/// 6: before it, a line was of netted answers and of others together.
+const VERSION: u32 = 6;
 
 /// What an index says of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,14 +16,14 @@ use datanet_types::{
 use prost::Message;
 
 use super::index::{Head, Index};
-use crate::db::accruals::{Earning, EarningKey, EarningLine, EarningRole};
+use crate::db::accruals::{EarnedBy, Earning, EarningKey, EarningLine, EarningRole};
 
 /// What a statement has pages of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
     /// What accounts earned: the leaves of one root on the ledger.
     Leaves,
-    /// Why: what each account earned, by role, datanet and contribution.
+    /// Why: what each account earned, by role, datanet, contribution and kind of answers.
     Lines,
     /// The answers that it was earned with: the leaves of the other root.
     Receipts,
@@ -240,9 +240,20 @@ struct LineForm {
     #[prost(uint64, tag = "6")]
     answers: u64,
     #[prost(uint64, tag = "7")]
-    weight_ppm: u64,
-    #[prost(uint64, tag = "8")]
-    net: u64,
+    weights_ppm: u64,
+    #[prost(message, optional, tag = "8")]
+    netted: Option<NettedForm>,
+}
+
+/// What a line says that was earned by netted answers.
+#[derive(Clone, PartialEq, Message)]
+struct NettedForm {
+    #[prost(message, optional, tag = "1")]
+    model: Option<ModelId>,
+    #[prost(uint64, tag = "2")]
+    share_ppm: u64,
+    #[prost(uint64, tag = "3")]
+    left: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -260,8 +271,11 @@ impl From<&EarningLine> for LineForm {
             contribution: key.contribution,
             amount: earning.amount,
             answers: earning.answers,
-            weight_ppm: earning.weight.0,
-            net: earning.net,
+            weights_ppm: earning.weights.0,
+            netted: match key.by {
+                EarnedBy::Answers => None,
+                EarnedBy::Netted(model) => Some(NettedForm { model, share_ppm: earning.share.0, left: earning.left }),
+            },
         }
     }
 }
@@ -270,15 +284,22 @@ impl LineForm {
     fn line(self) -> Result<EarningLine, String> {
         let role = RoleForm::try_from(self.role).map_err(|_| format!("{} is no role", self.role))?;
         let (account, role) = (Account::from_bytes(&self.account)?, EarningRole::from(role));
-        let key = EarningKey { account, role, datanet: self.datanet, contribution: self.contribution };
-        Ok((key, Earning { amount: self.amount, answers: self.answers, weight: Ppm(self.weight_ppm), net: self.net }))
+        let (by, netted) = match self.netted {
+            None => (EarnedBy::Answers, NettedForm::default()),
+            Some(_) if self.weights_ppm > 0 => return Err("a line of netted answers has weights of answers".into()),
+            Some(netted) => (EarnedBy::Netted(netted.model), netted),
+        };
+        let key = EarningKey { account, role, datanet: self.datanet, contribution: self.contribution, by };
+        let (weights, share) = (Ppm(self.weights_ppm), Ppm(netted.share_ppm));
+        Ok((key, Earning { amount: self.amount, answers: self.answers, weights, share, left: netted.left }))
     }
 }
 
 impl Entry for EarningLine {
     type Place = Account;
     const PART: Part = Part::Lines;
-    const MAX_BYTES: u64 = (2 + 32) + 2 + 36 + 36 + 4 * 11 + 3;
+    /// Those that were netted are the longest: they have no weights, and instead of these a model, a share and what was left.
+    const MAX_BYTES: u64 = (2 + 32) + 2 + 36 + 36 + 2 * 11 + (2 + 36 + 2 * 11) + 3;
 
     fn place(&self) -> Account {
         self.0.account

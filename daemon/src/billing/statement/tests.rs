@@ -15,7 +15,6 @@ use datanet_types::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::db::accruals::EarningRole;
 
 const NODE: NodeKey = NodeKey([1; 32]);
 const CHAIN: &str = "c";
@@ -31,8 +30,8 @@ fn line(account: Account, contribution: u32, amount: Amount) -> EarningLine {
     let mut id = [9; 32];
     id[..4].copy_from_slice(&contribution.to_be_bytes());
     let (role, datanet) = (EarningRole::Contributor, DatanetId([3; 32]));
-    let key = EarningKey { account, role, datanet, contribution: Some(ContributionId(id)) };
-    (key, Earning { amount, answers: 1, weight: Ppm::ONE, net: 0 })
+    let key = EarningKey { account, role, datanet, contribution: Some(ContributionId(id)), by: EarnedBy::Answers };
+    (key, Earning { amount, answers: 1, weights: Ppm::ONE, ..Earning::default() })
 }
 
 fn receipt(n: u32) -> SettledReceipt {
@@ -197,10 +196,36 @@ fn lines_say_of_each_account_what_its_leaf_does() {
 fn an_epoch_with_more_reasons_than_a_statement_lists_has_those_of_all_contributions_in_one() {
     let lines: Vec<_> = (0..6).map(|n| line(account(n / 3), n, 5)).collect();
     assert_eq!(fewer(lines.clone(), 6), lines);
-    let fewer = fewer(lines, 5);
     let sums: Vec<_> =
-        fewer.iter().map(|(key, sum)| (key.account, key.contribution, sum.amount, sum.answers)).collect();
+        fewer(lines, 5).iter().map(|(key, sum)| (key.account, key.contribution, sum.amount, sum.answers)).collect();
     assert_eq!(sums, [(account(0), None, 15, 3), (account(1), None, 15, 3)]);
+}
+
+/// What a contribution earned by netted answers of a model.
+fn netted(contribution: u32, model: u8, share: u64) -> EarningLine {
+    let (key, _) = line(account(1), contribution, 0);
+    let by = EarnedBy::Netted(Some(ModelId([model; 32])));
+    (EarningKey { by, ..key }, Earning { amount: 5, answers: 2, share: Ppm(share), left: 7, ..Earning::default() })
+}
+
+#[test]
+fn of_too_many_reasons_those_of_all_models_are_one_without_a_share_and_beside_those_of_other_answers() {
+    let lines = vec![line(account(1), 1, 5), netted(1, 1, 300), netted(1, 2, 400), netted(2, 1, 100)];
+    let (by, sum) = (EarnedBy::Netted(None), Earning { amount: 15, answers: 6, left: 21, ..Earning::default() });
+    let fewer = fewer(lines.clone(), 3);
+    assert_eq!(fewer.iter().map(|(key, _)| key.by).collect::<Vec<_>>(), [EarnedBy::Answers, by]);
+    assert_eq!((fewer[0].1, fewer[1].1), (lines[0].1, sum));
+    assert_eq!(EarningLine::decode(&EarningLine::encode(&fewer)), Ok(fewer));
+}
+
+#[test]
+fn a_line_is_of_netted_answers_or_of_others() {
+    let good = [line(account(1), 1, 5), netted(1, 1, 300)];
+    assert_eq!(EarningLine::decode(&EarningLine::encode(&good)), Ok(good.to_vec()));
+    let (key, earning) = netted(1, 1, 300);
+    let both = [(key, Earning { weights: Ppm(1), ..earning })];
+    let why = EarningLine::decode(&EarningLine::encode(&both)).unwrap_err();
+    assert!(why.contains("weights of answers"), "{why}");
 }
 
 #[test]
@@ -212,9 +237,11 @@ fn the_largest_index_and_the_longest_pages_are_within_their_bounds() {
         role: EarningRole::Treasury,
         datanet: DatanetId([255; 32]),
         contribution: Some(ContributionId([255; 32])),
+        by: EarnedBy::Netted(Some(ModelId([255; 32]))),
     };
-    let line: EarningLine =
-        (key, Earning { amount: u64::MAX, answers: u64::MAX, weight: Ppm(u64::MAX), net: u64::MAX });
+    let most =
+        Earning { amount: u64::MAX, answers: u64::MAX, share: Ppm(u64::MAX), left: u64::MAX, weights: Ppm::ZERO };
+    let line: EarningLine = (key, most);
     let receipt = SettledReceipt {
         channel: ChannelId([255; 32]),
         cumulative: u64::MAX,
@@ -263,7 +290,7 @@ fn the_largest_index_and_the_longest_pages_are_within_their_bounds() {
     };
     let bytes = largest.to_bytes().len() as u64;
     assert!(bytes > MAX_INDEX_BYTES / 4 * 3 && bytes <= MAX_INDEX_BYTES, "{bytes}");
-    assert_eq!(MAX_STATEMENT_BYTES / (1 << 20), 108);
+    assert_eq!(MAX_STATEMENT_BYTES / (1 << 20), 127);
 }
 
 fn debt(n: u32) -> Debt {

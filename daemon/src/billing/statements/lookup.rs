@@ -146,7 +146,7 @@ fn wanted(index: &Index, accounts: &[Account], purpose: Purpose) -> BTreeSet<Blo
 mod tests {
     use super::*;
     use crate::billing::statement::{Closing, Statement};
-    use crate::db::accruals::{Earning, EarningKey, EarningRole};
+    use crate::db::accruals::{EarnedBy, Earning, EarningKey, EarningRole};
     use crate::db::settling::Settling;
     use datanet_types::epoch::{EpochTotals, FeeSplit};
     use datanet_types::{Address, ContributionId, DatanetId, NodeKey, Ppm};
@@ -158,8 +158,8 @@ mod tests {
             let mut id = [0; 32];
             id[..4].copy_from_slice(&n.to_be_bytes());
             let (role, contribution) = (EarningRole::Contributor, Some(ContributionId(id)));
-            let key = EarningKey { account, role, datanet: DatanetId::ZERO, contribution };
-            (key, Earning { amount: u64::from(n == 0), answers: 1, weight: Ppm::ONE, net: 0 })
+            let key = EarningKey { account, role, datanet: DatanetId::ZERO, contribution, by: EarnedBy::Answers };
+            (key, Earning { amount: u64::from(n == 0), answers: 1, weights: Ppm::ONE, ..Earning::default() })
         };
         let node = NodeKey([1; 32]);
         let totals =

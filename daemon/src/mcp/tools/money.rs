@@ -255,8 +255,12 @@ struct EarningLine {
     datanet: String,
     /// The contribution.
     contribution: Option<String>,
-    /// Answers that rest on it.
+    /// Answers that rest on it, or were moved by it.
     answers: u64,
+    /// The model whose answers were netted over the epoch, so that one share of all pays; none where each answer paid by itself.
+    model: Option<String>,
+    /// The contribution's share of the fees that follow worth of that model's answers, in parts per million.
+    share_ppm: Option<u64>,
     /// What that earned.
     amount: Money,
 }
@@ -270,6 +274,8 @@ async fn earnings(call: Call, args: EarningsArgs) -> Outcome<Earned> {
         datanet: one.datanet.to_string(),
         contribution: one.contribution.map(|contribution| contribution.to_string()),
         answers: one.answers,
+        model: one.netted.and_then(|netted| netted.model).map(|model| model.to_string()),
+        share_ppm: one.netted.and_then(|netted| netted.share_ppm).map(|share| share.0),
         amount: one.amount.into(),
     };
     Ok(Earned {
