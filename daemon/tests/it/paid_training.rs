@@ -213,7 +213,7 @@ async fn what_a_stranger_may_not_have_is_refused_before_anything_is_held() {
     refused("too many steps", quote(wish(41, json!({}))), 422, "job-too-large", "720").await;
     refused("no such base", quote(wish(1, json!({ "base": "gpt-9" }))), 404, "unknown-model", "minilm-l6").await;
     refused("no such data", quote(wish(1, json!({ "datanet": "fish" }))), 404, "unknown-datanet", "fish").await;
-    refused("no such place", quote(wish(1, json!({ "count": 99 }))), 404, "unknown-snapshot", "entries").await;
+    refused("no such place", quote(wish(1, json!({ "count": 99 }))), 422, "unknown-snapshot", "entries").await;
     let audit = with(json!({ "attribution": { "method": "influence", "audit_subsets": 50 } }));
     refused("retrainings", quote(audit), 422, "bad-job", "audit_subsets").await;
     refused("a large batch", quote(with(json!({ "recipe": { "batch": 65 } }))), 422, "bad-job", "recipe.batch").await;
