@@ -88,7 +88,9 @@ impl Training {
     pub async fn create_order(&self, new: NewJob, order: TrainingOrder) -> ServiceResult<JobRecord> {
         self.check_ready()?;
         check_words(&new)?;
-        let (record, left_out) = self.drafted(new).await?;
+        let (mut record, left_out) = self.drafted(new).await?;
+        // So that the operator sees who has his node train.
+        record.metadata.insert("ordered_by_channel".to_owned(), order.voucher.channel.to_string());
         let queued = self.queue(JobRecord { order: Some(order), ..record }).await?;
         self.tell_left_out(queued, &left_out)
     }

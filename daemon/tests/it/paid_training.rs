@@ -229,7 +229,9 @@ async fn what_a_stranger_may_not_have_is_refused_before_anything_is_held() {
     let channel = channel(&node, &payer).await;
     let body = wish(40, json!({ "voucher": payer.voucher(channel, most(40)) }));
     refused("one too many", order(&face, &body), 429, "too-many-jobs", "2 trainings").await;
-    // The operator ends them: nothing is paid.
+    // The operator sees who has ordered them, and ends them: nothing is paid.
+    let jobs = node.get("/v1/fine_tuning/jobs").await;
+    assert!(jobs["data"][0]["metadata"]["ordered_by_channel"].is_string(), "{jobs:#}");
     for id in &ordered {
         node.post(&format!("/v1/fine_tuning/jobs/{}/cancel", id.as_str().unwrap()), Value::Null).await;
         let ended = over(&face, id).await;
