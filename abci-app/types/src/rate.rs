@@ -20,6 +20,7 @@ pub struct Rate {
 }
 
 /// What is left out where nothing of the kind is counted, so that what says nothing of it reads as it always has.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_nothing<T: Default + PartialEq>(number: &T) -> bool {
     *number == T::default()
 }
