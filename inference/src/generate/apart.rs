@@ -13,7 +13,7 @@ pub const DRAW_TOLERANCE: f64 = 1e-3;
 pub const TIP_TOLERANCE: f64 = 0.05;
 
 /// Tokens of an answer in 8 bits that may be drawn otherwise for having been tipped, and of how many of its tokens one more may. One of some thousand
-/// is, so that three of sixty-four are about as rare as one of ten million.
+/// is, so that three of sixty-four are about as rare as one in ten million.
 const TIPPED: usize = 2;
 const ONE_MORE: usize = 64;
 
