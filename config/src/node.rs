@@ -427,11 +427,28 @@ pub struct ServingConfig {
     pub text_price: u64,
     /// The same for a thousand tokens of it, beside that. `DATANET_SERVING_TOKEN_PRICE`.
     pub token_price: u64,
+    /// Trainings of strangers that may wait or run here at once, each for pay; 0 trains for nobody. `DATANET_SERVING_TRAINING_ORDERS`.
+    pub training_orders: u32,
+    /// What this node takes for each step of one, in base units, where the ledger asks less. `DATANET_SERVING_TRAINING_PRICE`.
+    pub training_price: u64,
+    /// The most steps of one. `DATANET_SERVING_TRAINING_STEPS`.
+    pub training_steps: u32,
+    /// Hours within which one is done, from its order; else it is ended, and costs nothing. Its channel must last as long.
+    /// `DATANET_SERVING_TRAINING_HOURS`.
+    pub training_hours: u32,
 }
 
 impl Default for ServingConfig {
     fn default() -> Self {
-        Self { settle_every_seconds: 600, text_price: 0, token_price: 0 }
+        Self {
+            settle_every_seconds: 600,
+            text_price: 0,
+            token_price: 0,
+            training_orders: 0,
+            training_price: 0,
+            training_steps: 10_000,
+            training_hours: 12,
+        }
     }
 }
 

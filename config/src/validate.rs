@@ -4,7 +4,7 @@ mod reach;
 
 use crate::{
     ApiConfig, ConsensusConfig, Host, InferenceConfig, LedgerConfig, ModelsConfig, NodeConfig, Origin, P2pConfig,
-    PublicConfig, TrainingConfig,
+    PublicConfig, ServingConfig, TrainingConfig,
 };
 
 /// What would be a valid value of `key`, for an error to say.
@@ -56,6 +56,10 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         "serving.text_price" | "serving.token_price" => {
             "write a number of base units; 0 takes no more than the ledger asks"
         }
+        "serving.training_orders" => "write a number from 0 to 1024; 0 trains for nobody else",
+        "serving.training_price" => "write a number of base units; 0 takes no more than the ledger asks",
+        "serving.training_steps" => "write a number of steps from 1 to 10000000",
+        "serving.training_hours" => "write a number of hours, from 1 to 168",
         "training.enabled" => "write true or false",
         "training.threads" => "write a number from 0 to 1024; 0 takes one per core, at most 2",
         "training.max_memory_mb" => "write a number of MiB from 256 to 16777216, or 0 for no bound",
@@ -117,6 +121,7 @@ pub(crate) fn check(config: &NodeConfig) -> Result<(), Wrong> {
     let keep = config.ledger.keep_blocks;
     require("ledger.keep_blocks", &keep, keep == 0 || keep >= LedgerConfig::LEAST_BLOCKS)?;
     check_inference(&config.inference)?;
+    check_serving(&config.serving)?;
     check_training(&config.training)?;
     check_models(&config.models)?;
     let concurrency = config.judging.concurrency;
@@ -133,6 +138,13 @@ fn check_api(api: &ApiConfig) -> Result<(), Wrong> {
     require("api.max_upload_bytes", &api.max_upload_bytes, bytes.contains(&api.max_upload_bytes))?;
     require("api.max_body_bytes", &api.max_body_bytes, bytes.contains(&api.max_body_bytes))?;
     require("api.max_requests", &api.max_requests, (1..=65_536).contains(&api.max_requests))
+}
+
+fn check_serving(serving: &ServingConfig) -> Result<(), Wrong> {
+    let (orders, steps, hours) = (serving.training_orders, serving.training_steps, serving.training_hours);
+    require("serving.training_orders", &orders, orders <= 1_024)?;
+    require("serving.training_steps", &steps, (1..=10_000_000).contains(&steps))?;
+    require("serving.training_hours", &hours, (1..=168).contains(&hours))
 }
 
 fn check_public(public: &PublicConfig) -> Result<(), Wrong> {

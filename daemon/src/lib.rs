@@ -16,7 +16,7 @@
 //! - [`cli`]: the `datanet` command; [`http`]: the interface, on loopback and for strangers, and [`mcp`] over it for agents; [`node`]: [`node::spawn`] starts everything.
 //! - [`intake`]: what enters with bytes of its own; [`workers`]: what a node does by itself.
 //! - [`authority`]: who speaks for the accounts of this node; [`caller`]: who is answered, and with which of them; [`tokens`]: what programs may do.
-//! - [`answers`], [`billing`]: answers, and what they cost and earn; [`sales`]: what agents sell here; [`training`], [`models`]: making models, and running them.
+//! - [`answers`], [`billing`]: answers, and what they cost and earn; [`sales`]: what agents sell here; [`training`], [`models`]: making models, and running them; [`trainings`]: making them for whoever pays.
 //! - [`records`], [`blobs`], [`embedder`], [`chain`], [`db`], [`keyring`]: the ground.
 //! - [`agent`]: programs that decide for their owner: clients of a node, in processes of their own.
 //! - `a2a`: the card by which other agents find the node; `quoted`: words of strangers; `jcs`, `jws`: what is signed in others' words.
@@ -62,6 +62,7 @@ pub mod sales;
 pub mod status;
 pub mod tokens;
 pub mod training;
+pub mod trainings;
 pub mod upgrade;
 pub mod workers;
 pub mod x402;

@@ -32,6 +32,7 @@ fn datanet(seed: u8, name: &str, nonce: u64) -> Bytes {
         holdout_size: 100,
         min_bond: 1_000_000,
         token_price: 0,
+        step_price: 0,
     };
     signed(seed, &body(Action::CreateDatanet(action), 100, nonce))
 }

@@ -307,6 +307,7 @@ pub fn create_datanet() -> CreateDatanet {
         holdout_size: 100,
         min_bond: BOND,
         token_price: 0,
+        step_price: 0,
     }
 }
 

@@ -50,6 +50,7 @@ pub fn datanet(name: &str) -> CreateDatanet {
         holdout_size: 100,
         min_bond: 0,
         token_price: 0,
+        step_price: 0,
     }
 }
 

@@ -118,6 +118,7 @@ fn create_datanet() -> Action {
         holdout_size: 100,
         min_bond: 1_000_000,
         token_price: 0,
+        step_price: 0,
     })
 }
 

@@ -288,6 +288,7 @@ fn beginnings(height: u64) -> Vec<(u8, Action)> {
         holdout_size: 100,
         min_bond: 1_000_000,
         token_price: 0,
+        step_price: 0,
     };
     vec![(3, Action::CreateDatanet(datanet))]
 }

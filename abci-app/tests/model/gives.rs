@@ -38,6 +38,7 @@ impl World {
             holdout_size: 100,
             min_bond: step.part(DNT),
             token_price: 0,
+            step_price: 7,
         };
         Some((step.person(), Action::CreateDatanet(datanet)))
     }

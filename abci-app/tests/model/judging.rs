@@ -159,6 +159,7 @@ impl Model {
             deposit: 0,
             rotations: 0,
             token_price: action.token_price,
+            step_price: action.step_price,
         };
         let short = 5u32.saturating_sub(action.name.len() as u32);
         let deposit = (rules.datanet_deposit << short) + self.price_of(&record);

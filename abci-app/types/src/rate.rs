@@ -1,8 +1,8 @@
-//! What text costs by its length: so much an answer, and so much for every thousand tokens that are written.
+//! What is sold by its length costs: so much an answer, so much for every thousand tokens that are written, so much for every step that is trained.
 
 use crate::Amount;
 
-/// Prices of written text, in base units.
+/// Prices of what is counted, in base units.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
@@ -13,13 +13,36 @@ pub struct Rate {
     #[prost(uint64, tag = "2")]
     #[serde(default)]
     pub thousand: Amount,
+    /// For each step of a training.
+    #[prost(uint64, tag = "3")]
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub step: Amount,
+}
+
+/// What is left out where nothing of the kind is counted, so that what says nothing of it reads as it always has.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_nothing<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 impl Rate {
-    /// Base units that an answer of so many written tokens costs: those for its tokens are rounded up, once, to the next whole one.
-    pub fn fee(&self, tokens: u32) -> Amount {
+    /// Base units that so many written tokens and trained steps cost: `answer + ceil(thousand x tokens / 1000) + step x steps`. What tokens
+    /// cost is rounded up, once, to the next whole one.
+    fn of(&self, tokens: u32, steps: u32) -> Amount {
         let written = u128::from(self.thousand).saturating_mul(tokens.into()).div_ceil(1_000);
-        Amount::try_from(written.saturating_add(self.answer.into())).unwrap_or(Amount::MAX)
+        let trained = u128::from(self.step).saturating_mul(steps.into());
+        let all = written.saturating_add(trained).saturating_add(self.answer.into());
+        Amount::try_from(all).unwrap_or(Amount::MAX)
+    }
+
+    /// Base units that an answer of so many written tokens costs.
+    pub fn fee(&self, tokens: u32) -> Amount {
+        self.of(tokens, 0)
+    }
+
+    /// Base units that a training of so many steps costs.
+    pub fn fee_of_steps(&self, steps: u32) -> Amount {
+        self.of(0, steps)
     }
 
     /// The most tokens that cost no more than `budget`; none where not even an answer without any does.
@@ -32,21 +55,26 @@ impl Rate {
     /// The dearer of two, price by price.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
-        Self { answer: self.answer.max(other.answer), thousand: self.thousand.max(other.thousand) }
+        Self {
+            answer: self.answer.max(other.answer),
+            thousand: self.thousand.max(other.thousand),
+            step: self.step.max(other.step),
+        }
     }
 
-    /// Whether neither price is below the other's.
+    /// Whether no price is below the other's.
     pub fn covers(&self, floor: &Self) -> bool {
-        self.answer >= floor.answer && self.thousand >= floor.thousand
+        self.answer >= floor.answer && self.thousand >= floor.thousand && self.step >= floor.step
     }
 
-    /// Both prices, as they are signed: 8 bytes each, little-endian.
+    /// The prices as they are signed: 8 bytes each, little-endian; that of a step only where there is one.
     pub fn to_bytes(&self) -> Vec<u8> {
-        [self.answer.to_le_bytes(), self.thousand.to_le_bytes()].concat()
+        let step = if self.step > 0 { self.step.to_le_bytes().to_vec() } else { Vec::new() };
+        [self.answer.to_le_bytes().as_slice(), &self.thousand.to_le_bytes(), &step].concat()
     }
 }
 
-/// What an answer took, and at which prices: its fee is [`Rate::fee`] of it.
+/// What an answer or a training took, and at which prices: its fee follows from it.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message, serde::Serialize, serde::Deserialize)]
 pub struct Usage {
     /// The prices.
@@ -54,13 +82,18 @@ pub struct Usage {
     pub rate: Rate,
     /// Tokens written, without the one that ended the answer.
     #[prost(uint32, tag = "2")]
+    #[serde(default)]
     pub tokens: u32,
+    /// Steps trained, those of the trainings on halves included.
+    #[prost(uint32, tag = "3")]
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub steps: u32,
 }
 
 impl Usage {
     /// Base units that it costs.
     pub fn fee(&self) -> Amount {
-        self.rate.fee(self.tokens)
+        self.rate.of(self.tokens, self.steps)
     }
 }
 
@@ -71,14 +104,25 @@ mod tests {
 
     #[test]
     fn tokens_are_paid_in_proportion_and_rounded_up_once() {
-        let rate = Rate { answer: 100, thousand: 1_500 };
+        let rate = Rate { answer: 100, thousand: 1_500, step: 0 };
         let fees = [0, 1, 2, 3, 1_000, 1_001].map(|tokens| rate.fee(tokens));
         assert_eq!(fees, [100, 102, 103, 105, 1_600, 1_602]);
         assert_eq!(Rate { thousand: 0, ..rate }.fee(u32::MAX), 100);
-        assert_eq!(Rate { answer: 1, thousand: Amount::MAX }.fee(u32::MAX), Amount::MAX, "and never wraps");
+        assert_eq!(Rate { answer: 1, thousand: Amount::MAX, step: 0 }.fee(u32::MAX), Amount::MAX, "and never wraps");
         assert_eq!(rate.tokens_for(99), None);
         assert_eq!(rate.tokens_for(100), Some(0));
         assert_eq!(Rate { thousand: 0, ..rate }.tokens_for(100), Some(u32::MAX));
+    }
+
+    #[test]
+    fn steps_are_paid_each_and_what_says_nothing_of_them_is_signed_as_before() {
+        let rate = Rate { answer: 100, thousand: 0, step: 30 };
+        assert_eq!([0, 1, 7].map(|steps| rate.fee_of_steps(steps)), [100, 130, 310]);
+        assert_eq!(Rate { step: Amount::MAX, ..rate }.fee_of_steps(2), Amount::MAX, "and never wraps");
+        assert_eq!(Usage { rate, tokens: 0, steps: 7 }.fee(), 310);
+        assert_eq!((rate.to_bytes().len(), Rate { step: 0, ..rate }.to_bytes().len()), (24, 16));
+        assert!(!rate.covers(&Rate { step: 31, ..rate }) && rate.covers(&Rate { step: 30, ..rate }));
+        assert!(!serde_json::to_string(&Rate { step: 0, ..rate }).unwrap().contains("step"));
     }
 
     proptest! {
@@ -86,7 +130,7 @@ mod tests {
         fn a_budget_buys_as_many_tokens_as_it_pays_for_and_not_one_more(
             answer in 0u64..1 << 40, thousand in 1u64..1 << 40, more in 0u64..1 << 40,
         ) {
-            let (rate, budget) = (Rate { answer, thousand }, answer + more);
+            let (rate, budget) = (Rate { answer, thousand, step: 0 }, answer + more);
             let tokens = rate.tokens_for(budget).unwrap();
             prop_assert!(rate.fee(tokens) <= budget);
             if tokens < u32::MAX {
@@ -96,7 +140,7 @@ mod tests {
 
         #[test]
         fn a_dearer_rate_is_dearer_for_every_length(a in any::<[u32; 2]>(), b in any::<[u32; 2]>(), tokens: u32) {
-            let of = |[answer, thousand]: [u32; 2]| Rate { answer: answer.into(), thousand: thousand.into() };
+            let of = |[answer, thousand]: [u32; 2]| Rate { answer: answer.into(), thousand: thousand.into(), step: 0 };
             let both = of(a).or(&of(b));
             prop_assert!(both.covers(&of(a)) && both.covers(&of(b)));
             prop_assert!(both.fee(tokens) >= of(a).fee(tokens).max(of(b).fee(tokens)));

@@ -2,6 +2,7 @@
 
 mod head;
 pub mod sale;
+mod training;
 
 use std::collections::BTreeMap;
 
@@ -13,10 +14,12 @@ use crate::epoch::FeeSplit;
 use crate::key::{BadSignature, Signature, SigningKey};
 use crate::ppm::Ppm;
 use crate::rate::Usage;
+use crate::release::Release;
 use crate::{Address, ChannelId, ContributionId, DatanetId, Digest, ModelId, NodeKey, ReceiptId};
 
 pub use head::ReceiptHead;
 pub use sale::{Sale, Supplied};
+pub use training::{training_credits, training_weights};
 
 /// Longest answer record in bytes.
 pub const MAX_ANSWER_RECORD_BYTES: usize = 1024 * 1024;
@@ -42,6 +45,8 @@ pub enum Method {
     Span = 2,
     /// Nobody's weight: an agent made it from answers that it bought, whose receipts say whose data carried them: [`Receipt::sale`].
     Composed = 3,
+    /// What a release was trained on, by records: [`AskOutput::release`] is what was bought. It proves what was read, not what it did.
+    Training = 4,
 }
 
 /// How a completion was drawn. All of it in whole numbers, so that another node draws the same.
@@ -221,6 +226,10 @@ pub struct AskOutput {
     #[prost(message, optional, tag = "7")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completion: Option<Completion>,
+    /// Method training: the manifest of what was trained; absent for everything else.
+    #[prost(message, optional, tag = "8")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Release>,
 }
 
 /// One contribution's part in an answer.
@@ -359,6 +368,9 @@ pub enum ReceiptError {
         "a receipt of an answer by retrieval leaves out at most {MAX_MISSING} contributions, ordered by id; any other none"
     )]
     Missing,
+    /// Not what a receipt of a training may be.
+    #[error("the receipt of a training {0}")]
+    Training(&'static str),
     /// The tokens of a completion are not as many as it says.
     #[error("the receipt's answer has other tokens than it counts")]
     Tokens,
@@ -429,6 +441,7 @@ impl AnswerRecord {
         check_weights(&receipt.credits)?;
         check_missing(receipt)?;
         sale::check(receipt)?;
+        training::check(&record)?;
         check_basis(receipt, &record.output)?;
         check_tokens(&record)?;
         check_usage(&record)?;
@@ -461,11 +474,16 @@ fn check_tokens(record: &AnswerRecord) -> Result<(), ReceiptError> {
     if good { Ok(()) } else { Err(ReceiptError::Tokens) }
 }
 
-/// What is said to have been used is what was written, and the fee follows from it.
+/// What is said to have been used is what was written, or may have been trained, and the fee follows from it.
 fn check_usage(record: &AnswerRecord) -> Result<(), ReceiptError> {
     let Some(usage) = &record.receipt.usage else { return Ok(()) };
     let written = record.output.completion.as_ref().map(|completion| completion.completion_tokens);
-    let good = written == Some(usage.tokens) && usage.fee() == record.receipt.fee;
+    let counted = match record.output.release {
+        // How many steps its run has the job says, which is read by whoever can train: `datanet_training::steps`.
+        Some(_) => usage.tokens == 0 && usage.rate.thousand == 0,
+        None => written == Some(usage.tokens) && usage.steps == 0 && usage.rate.step == 0,
+    };
+    let good = counted && usage.fee() == record.receipt.fee;
     if good { Ok(()) } else { Err(ReceiptError::Usage) }
 }
 
@@ -502,6 +520,7 @@ fn weights_of(parts: impl Iterator<Item = (ContributionId, u64)>) -> Vec<(Contri
 /// Whether the credits are those that the output gives. What a retrieval answer rests on is recomputed instead.
 fn check_basis(receipt: &Receipt, output: &AskOutput) -> Result<(), ReceiptError> {
     let (weights, basis) = match Method::try_from(receipt.method) {
+        Ok(Method::Training) => (output.release.as_ref().map(training_weights).unwrap_or_default(), "records"),
         Err(_) => return Err(ReceiptError::Method(receipt.method)),
         Ok(Method::Retrieval) => {
             let plain = output.influence.is_empty() && output.spans.is_empty() && output.scores.is_empty();

@@ -24,6 +24,9 @@ pub struct DatanetRecord {
     /// Base units that a model made of it takes at least for a thousand tokens of text, beside `price` for the answer.
     #[serde(default)]
     pub token_price: Amount,
+    /// Base units that a node takes at least for each step of a training on it that is bought, beside `price` for the whole.
+    #[serde(default)]
+    pub step_price: Amount,
     /// Lowest combined score accepted, in basis points.
     pub accept_threshold: u32,
     /// Validators drawn for each contribution.
@@ -121,6 +124,9 @@ pub struct NewDatanet {
     /// Base units that a model made of it takes at least for a thousand tokens of text, beside `price` for the answer; none if not given.
     #[serde(default)]
     pub token_price: Amount,
+    /// Base units that a node takes at least for each step of a training on it that is bought, beside `price` for the whole; none if not given.
+    #[serde(default)]
+    pub step_price: Amount,
     /// Lowest combined score accepted, in basis points.
     #[serde(default = "defaults::accept_threshold")]
     pub accept_threshold: u32,

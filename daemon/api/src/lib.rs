@@ -6,7 +6,7 @@
 //!
 //! - the node: [`status`], [`health`], [`keys`], [`tokens`], [`accounts`], [`transactions`];
 //! - data: [`datanets`], [`contributions`], [`search`];
-//! - models: [`models`], [`fine_tuning`], [`classify`], [`generate`], [`embeddings`];
+//! - models: [`models`], [`fine_tuning`], [`trainings`], [`classify`], [`generate`], [`embeddings`];
 //! - answers: [`quotes`], [`ask`], [`receipts`], [`attributions`], [`channels`], [`epochs`];
 //! - answers for callers without an account here: [`x402`];
 //! - what is owned in parts: [`shares`];
@@ -55,6 +55,7 @@ pub mod services;
 pub mod shares;
 pub mod status;
 pub mod tokens;
+pub mod trainings;
 pub mod transactions;
 pub mod treasury;
 pub mod validators;

@@ -57,7 +57,7 @@ impl Answers {
                 self.passages(&record).await?
             }
             Method::Span => self.matches(&record).await?,
-            Method::Composed => Vec::new(),
+            Method::Composed | Method::Training => Vec::new(),
             Method::Influence => {
                 let served = self.models.in_memory(&record.receipt.model).await?;
                 shown = shown.filter(|_| served.is_attributed());
@@ -200,7 +200,7 @@ fn parts(record: &AnswerRecord) -> Vec<Part> {
             });
             part.collect()
         }
-        Method::Retrieval | Method::Span | Method::Composed => {
+        Method::Retrieval | Method::Span | Method::Composed | Method::Training => {
             let part = credits.iter().map(|credit| Part {
                 contribution: credit.contribution,
                 contributor: Some(credit.contributor),
@@ -243,6 +243,9 @@ fn words(method: Option<Method>) -> (&'static str, &'static str) {
         Some(Method::Composed) => {
             "an agent made the answer from answers that it bought: each of its suppliers' receipts says whose data carried that"
         }
+        Some(Method::Training) => {
+            "what was bought is the training of a model: each contribution is paid by how many of its records were learnt from, whatever they did"
+        }
         Some(Method::Span) => "the answer repeats these stretches word for word; a match, not influence",
     };
     (method.map_or("none", name), proves)
@@ -255,6 +258,7 @@ pub fn name(method: Method) -> &'static str {
         Method::Influence => "influence",
         Method::Span => "span",
         Method::Composed => "composed",
+        Method::Training => "training",
     }
 }
 

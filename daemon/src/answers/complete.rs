@@ -313,7 +313,7 @@ impl Answers {
             _ => bill.served.release.credits(&output.influence),
         };
         let mut receipt = self.billing.model_receipt(&bill.served.model, &bill.terms, method, credits);
-        receipt.usage = bill.rate.map(|rate| Usage { rate, tokens: count });
+        receipt.usage = bill.rate.map(|rate| Usage { rate, tokens: count, steps: 0 });
         receipt.fee = receipt.usage.map_or(0, |usage| usage.fee());
         let answer = Answer { receipt, input: bill.input, output };
         Ok(Written { answer, served: bill.served, reason: reason.as_str(), prompt_tokens, completion_tokens: count })

@@ -20,7 +20,8 @@ pub mod quote;
 mod recompute;
 mod report;
 mod spans;
-pub mod verify;
+pub mod trained;
+mod verify;
 
 use crate::billing::Billing;
 use crate::blobs::BlobStore;

@@ -20,8 +20,8 @@ use datanet_types::{BlobHash, DatanetId, ModelId, Ppm, ReceiptId};
 use super::Answers;
 use super::compare::{Comparison, compare, drawn_alike, drawn_otherwise};
 use super::recompute::Again;
-use crate::billing::sale;
 use crate::billing::terms::terms;
+use crate::billing::{grounds, sale};
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::records::index_error;
 
@@ -85,6 +85,10 @@ impl Answers {
                     None => checks.push(check("suppliers", Ok(suppliers(&receipt)))),
                 }
                 checks.push(check("answer", Ok(MADE.to_owned())));
+                return Ok(conclude(checks, Ppm::ZERO));
+            }
+            Method::Training => {
+                checks.push(check("training", self.told_of_training(&record).await?));
                 return Ok(conclude(checks, Ppm::ZERO));
             }
             Method::Retrieval => self.recompute_retrieval(record).await?,
@@ -273,12 +277,25 @@ fn model_fee_check(reader: &LedgerReader, record: &AnswerRecord) -> ServiceResul
         Err(format!("model {} is paid through datanet {datanet}, not {}", model.name, receipt.datanet))
     } else if let Some(why) = terms.wrong_fee(record) {
         Err(why)
-    } else if let Some(Usage { rate, tokens }) = receipt.usage {
+    } else if let Some(Usage { rate, tokens, .. }) = receipt.usage {
         let (fee, answer, thousand) = (display(receipt.fee), display(rate.answer), display(rate.thousand));
         Ok(format!("{fee}: {answer} for the answer of {}, and {thousand} a thousand for {tokens} tokens", model.name))
     } else {
         Ok(format!("{}, the price of {}", display(receipt.fee), model.name))
     })
+}
+
+/// Prices, steps and data of a training, all of which follow from its manifest and the ledger.
+fn training_fee_check(reader: &LedgerReader, record: &AnswerRecord) -> ServiceResult<Result<String, String>> {
+    let receipt = &record.receipt;
+    if let Some(why) = grounds::contradiction(reader, record, u64::MAX)? {
+        return Ok(Err(why));
+    }
+    let Usage { rate, steps, .. } = receipt.usage.unwrap_or_default();
+    let (fee, answer, step) = (display(receipt.fee), display(rate.answer), display(rate.step));
+    Ok(Ok(format!(
+        "{fee}: {answer} for the training, and {step} for each of {steps} steps, which are those of its job on its records"
+    )))
 }
 
 fn fee_check(reader: &LedgerReader, record: &AnswerRecord) -> ServiceResult<Result<String, String>> {
@@ -291,6 +308,7 @@ fn fee_check(reader: &LedgerReader, record: &AnswerRecord) -> ServiceResult<Resu
             });
         }
         Method::Influence | Method::Span => return model_fee_check(reader, record),
+        Method::Training => return training_fee_check(reader, record),
         Method::Retrieval => {}
     }
     Ok(match datanets::get(reader, &receipt.datanet)? {

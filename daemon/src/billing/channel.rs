@@ -168,6 +168,22 @@ impl Billing {
         Ok(channel)
     }
 
+    /// Whether a channel is good for what takes until then: it must still be settled afterwards.
+    pub(super) fn lasts_until(&self, channel: &Channel, until: u64) -> ServiceResult<()> {
+        let needed = until.saturating_add(settle_margin(&self.chain.params()?));
+        if channel.expires_at > needed {
+            return Ok(());
+        }
+        let (id, seconds) = (channel.id, needed.saturating_sub(self.chain.block_seconds()).saturating_add(60));
+        Err(ServiceError::new(
+            Code::ChannelExpired,
+            format!(
+                "channel {id} expires at block time {}, and what it is to pay for may take until {until} and must be settled after that; make it last longer with `datanet channel top-up {id} --seconds {seconds}`, or open one that does",
+                channel.expires_at
+            ),
+        ))
+    }
+
     /// The open channel of a key's account with this node that has most left, of those that take this key's vouchers, and what signs them.
     pub(super) fn channel_of(&self, key: &AccountKey) -> ServiceResult<(Channel, SigningKey)> {
         let (reader, node) = (self.chain.reader()?, self.identity.node_key());

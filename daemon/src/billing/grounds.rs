@@ -9,6 +9,7 @@ use datanet_types::{Amount, ContributionId, DatanetId};
 
 use super::sale;
 use super::terms::terms;
+use super::training;
 use crate::error::ServiceResult;
 
 /// Blocks by which what a node has indexed may be behind: more than it waits for bytes that are missing.
@@ -31,6 +32,7 @@ pub fn contradiction<S: StateRead>(
         Method::Retrieval => of_retrieval(state, receipt),
         Method::Influence | Method::Span => of_model(state, record),
         Method::Composed => sale::of_sale(state, receipt),
+        Method::Training => training::of_training(state, record),
     }
 }
 

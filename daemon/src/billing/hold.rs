@@ -33,7 +33,7 @@ impl Billing {
         asked: Asked,
         late: Option<ServiceError>,
     ) -> ServiceResult<Admission> {
-        let Payment { means, name, quote } = payment;
+        let Payment { means, name, quote, until } = payment;
         match means {
             Means::Nothing => Err(late.unwrap_or_else(|| self.nothing_pays(price.most))),
             Means::Refused(reason) => Err(*reason),
@@ -42,7 +42,7 @@ impl Billing {
                 if let Some(deposit) = deposit.filter(|_| late.is_none()) {
                     self.make_deposit(&deposit, &voucher, price.least).await?;
                 }
-                self.hold_voucher((voucher, name), (price, asked), late).await
+                self.hold_voucher((voucher, name, until), (price, asked), late).await
             }
             Means::Transfer(transfer) => {
                 self.hold_transfer((*transfer, name), quote.as_ref(), (price, asked), late).await
@@ -74,7 +74,7 @@ impl Billing {
 
     async fn hold_voucher(
         &self,
-        (voucher, name): (SignedVoucher, Option<String>),
+        (voucher, name, until): (SignedVoucher, Option<String>, Option<u64>),
         (price, asked): (Price, Asked),
         late: Option<ServiceError>,
     ) -> ServiceResult<Admission> {
@@ -111,9 +111,13 @@ impl Billing {
             return Ok(known);
         }
         let channel = self.usable_channel(&voucher.channel)?;
+        if let Some(until) = until {
+            self.lasts_until(&channel, until)?;
+        }
         let price = self.covered(&channel, voucher.cumulative, &price)?;
         let (params, promise) = (self.params_of(&voucher.channel)?, self.promise(price.most)?);
-        let step = self.db.step_payment(payment, move |standing| machine::decide(standing, &question, now()));
+        let step =
+            self.db.step_payment(payment, move |standing| machine::decide_until(standing, &question, now(), until));
         match step.await? {
             Decision::Hold => failpoint::reached("held"),
             Decision::Replay(receipt) => return self.again(&receipt).await,
@@ -181,6 +185,20 @@ impl Billing {
             spending,
         };
         Ok(Admission::Charge(Box::new(Held { price, params, by: By::Account(Box::new(hold)), order: None })))
+    }
+
+    /// Puts a hold under the parameters that hold now: what took long is given under those of its end, since what was given under others must be
+    /// settled while the ledger still takes those.
+    ///
+    /// # Errors
+    /// When the channel owes under former parameters, which is settled first ([`Code::Unsettled`]), or the ledger cannot be read.
+    pub fn renew(&self, held: &mut Held) -> ServiceResult<()> {
+        held.params = match &held.by {
+            By::Nothing => self.chain.params_version()?,
+            By::Voucher(hold) => self.params_of(&hold.voucher.channel)?,
+            By::Account(hold) => self.params_of(&hold.channel)?,
+        };
+        Ok(())
     }
 
     /// The parameters that an answer paid on a channel is given under: those that hold, which must be those of what it owes already.

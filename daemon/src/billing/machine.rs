@@ -49,6 +49,22 @@ pub fn decide(standing: Option<&Standing>, question: &Digest, now: u64) -> (Chan
     }
 }
 
+/// The same of a payment for what takes long: it is held for its question until then at least, so that no restart meanwhile makes it good for another.
+pub fn decide_until(
+    standing: Option<&Standing>,
+    question: &Digest,
+    now: u64,
+    until: Option<u64>,
+) -> (Change, Decision) {
+    match decide(standing, question, now) {
+        (Change::Put(Standing::Held { payload, at }), decision) => {
+            let at = at.max(until.unwrap_or_default());
+            (Change::Put(Standing::Held { payload, at }), decision)
+        }
+        other => other,
+    }
+}
+
 /// The question's answer has failed, or costs nothing: the payment is good for any question again. What is spent stays so.
 pub fn let_go(standing: Option<&Standing>, question: &Digest) -> Change {
     match standing {
@@ -95,6 +111,21 @@ mod tests {
         let receipt = ReceiptId([7; 32]);
         assert_eq!(decided(Some(spent(1, 7)), 9), (Change::Keep, Decision::Replay(receipt)));
         assert_eq!(decided(Some(spent(2, 7)), u64::MAX), (Change::Keep, Decision::SpentOnAnother(receipt)));
+    }
+
+    #[test]
+    fn what_takes_long_is_held_as_long_for_its_question_alone() {
+        let put = |standing: Option<&Standing>, now| decide_until(standing, &question(1), now, Some(5_000));
+        assert_eq!(put(None, 5), (Change::Put(held(1, 5_000)), Decision::Hold));
+        let long = held(1, 5_000);
+        assert_eq!(put(Some(&long), 900), (Change::Put(held(1, 5_000)), Decision::Hold), "taken up after a restart");
+        assert_eq!(
+            decide(Some(&long), &question(2), 4_000),
+            (Change::Keep, Decision::HeldForAnother(1_000 + HOLD_SECONDS)),
+            "and good for nothing else meanwhile"
+        );
+        let done = spent(1, 7);
+        assert_eq!(put(Some(&done), 9).1, Decision::Replay(ReceiptId([7; 32])));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! - [`transfer`]: payments that bring a transaction; [`exchange`]: payments that come beside a request.
 //! - [`payment`]: what pays; `hold`: what makes it good, and `bought`: what it has bought before; `channel`: what a channel has.
 //! - [`reservation`]: that it pays once; `charge`: an answer numbered, signed, recorded.
-//! - [`terms`]: what an answer of a released model costs; [`owed`]: who earns what from one answer.
+//! - [`terms`]: what an answer of a released model costs; [`training`]: what a training does; [`owed`]: who earns what from one answer.
 //! - [`settle`]: an epoch in one transaction, and its public [`statement`]; `closing`: the end of a channel.
 //! - [`sale`]: what an agent sold, and whether it has what it is made of from where it says.
 //! - [`repeat`]: an epoch made again from its receipts, as an auditor does.
@@ -39,6 +39,7 @@ pub mod stands;
 pub mod statement;
 mod statements;
 pub mod terms;
+pub mod training;
 pub mod transfer;
 pub mod witness;
 

@@ -19,6 +19,8 @@ pub struct Payment {
     /// By which its answer can be had again; a voucher has its channel and amount for a name.
     pub(super) name: Option<String>,
     pub(super) quote: Option<SignedQuote>,
+    /// Until when it stays held for what is asked, in seconds since 1970, where that takes long; its channel must last as long.
+    pub(super) until: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -37,7 +39,7 @@ pub(super) enum Means {
 
 impl From<Means> for Payment {
     fn from(means: Means) -> Self {
-        Self { means, name: None, quote: None }
+        Self { means, name: None, quote: None, until: None }
     }
 }
 
@@ -65,6 +67,12 @@ impl Payment {
     /// A transfer of the price, made for the quote that comes with it.
     pub fn by_transfer(transfer: Tender) -> Self {
         Means::Transfer(Box::new(transfer)).into()
+    }
+
+    /// The same, for what takes until then at most (in seconds since 1970), over which the node may be started again.
+    #[must_use]
+    pub fn held_until(self, until: u64) -> Self {
+        Self { until: Some(until), ..self }
     }
 
     /// Whether it pays for one answer and no more.

@@ -30,6 +30,12 @@ impl Price {
         Self { least: rate.fee(1), most: rate.fee(tokens.max(1)), rate: Some(rate) }
     }
 
+    /// Of a training of up to so many steps. All of it is paid ahead: half of a training is none.
+    pub fn of_training(rate: Rate, steps: u32) -> Self {
+        let most = rate.fee_of_steps(steps);
+        Self { least: most, most, rate: Some(rate) }
+    }
+
     /// What a quote says.
     pub fn quoted(quote: &SignedQuote) -> Self {
         match quote.rate {
@@ -55,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_text_costs_what_its_length_makes_of_it_and_an_answer_without_a_price_for_tokens_what_it_always_costs() {
-        let rate = Rate { answer: 100, thousand: 500 };
+        let rate = Rate { answer: 100, thousand: 500, step: 0 };
         let price = Price::of_text(rate, 64);
         assert_eq!((price.least, price.most, price.tokens()), (101, 132, Some(64)));
         assert_eq!(Price::of_text(rate, 0).most, 101, "no text is asked for that has no token");

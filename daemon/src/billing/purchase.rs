@@ -102,6 +102,13 @@ impl Held {
         self.price.tokens()
     }
 
+    /// The node stops over what is held for long: the payment stays held on disk, and is taken up after the next start.
+    pub fn leave(mut self) {
+        if let By::Voucher(hold) = &mut self.by {
+            hold.held_in = None;
+        }
+    }
+
     /// The answer has failed: nothing is paid, and the payment is good for any question again once this returns.
     pub async fn release(self) {
         if let By::Voucher(mut hold) = self.by {

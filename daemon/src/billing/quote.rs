@@ -81,7 +81,7 @@ fn signed_here(quote: &SignedQuote, here: &Here<'_>) -> ServiceResult<()> {
 fn said(quote: &SignedQuote, price: &Price) -> ServiceResult<()> {
     let (said, most) = (quote.price, price.most);
     if quote.rate != price.rate {
-        return refuse("the node's prices for text are others by now than the quote's; have another quote".to_owned());
+        return refuse("the node's prices are others by now than the quote's; have another quote".to_owned());
     }
     // What is counted may cost less: of any text that was quoted for, the longest is the dearest.
     if said == most || (price.is_metered() && said > most) {
@@ -167,7 +167,7 @@ mod tests {
     fn a_quote_for_text_holds_for_any_length_up_to_its_own_at_its_own_prices_alone() {
         use datanet_types::rate::Rate;
         let key = SigningKey::from_bytes(&[1; 32]);
-        let (rate, asked) = (Rate { answer: 100, thousand: 500 }, Asked::of(Kind::Complete, &[3; 32], b"?"));
+        let (rate, asked) = (Rate { answer: 100, thousand: 500, step: 0 }, Asked::of(Kind::Complete, &[3; 32], b"?"));
         let price = |tokens| Price::of_text(rate, tokens);
         let quote = SignedQuote {
             kind: "complete".into(),

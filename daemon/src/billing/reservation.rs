@@ -29,6 +29,8 @@ pub enum Kind {
     Complete,
     /// What an agent makes of answers that it buys.
     Agent,
+    /// An adapter that is trained on a datanet.
+    Train,
 }
 
 impl Kind {
@@ -39,6 +41,7 @@ impl Kind {
             Self::Classify => "classify",
             Self::Complete => "complete",
             Self::Agent => "agent",
+            Self::Train => "train",
         }
     }
 }

@@ -52,7 +52,7 @@ mod tests {
     use datanet_types::rate::Rate;
     use proptest::prelude::*;
 
-    const RATE: Rate = Rate { answer: 100, thousand: 1_000 };
+    const RATE: Rate = Rate { answer: 100, thousand: 1_000, step: 0 };
 
     #[test]
     fn where_all_is_used_a_voucher_is_for_the_price_to_the_unit() {

@@ -49,7 +49,7 @@ pub fn terms<S: StateRead>(state: &S, model: &Model) -> ServiceResult<Terms> {
 impl Terms {
     /// The least that a text costs.
     pub fn floor(&self) -> Rate {
-        Rate { answer: self.price, thousand: self.token_price }
+        Rate { answer: self.price, thousand: self.token_price, step: 0 }
     }
 
     /// Why a good record of an answer of the model cannot cost what it says; none if it may. Prices on the ledger stay as they are, so that those
@@ -72,7 +72,7 @@ impl Terms {
             return (fee > 0)
                 .then(|| format!("{} were charged, and no datanet is behind it: it is free", display(fee)));
         }
-        let Usage { rate, tokens } = usage;
+        let Usage { rate, tokens, .. } = usage;
         if usage.fee() != fee {
             return Some(format!("{} were charged, and {tokens} tokens cost {}", display(fee), display(usage.fee())));
         }
@@ -91,7 +91,7 @@ impl Terms {
 impl Billing {
     /// What this node takes for text: the ledger's least, or its own prices where they are higher; none where it is free.
     pub fn rate(&self, terms: &Terms) -> Option<Rate> {
-        terms.datanet.as_ref().map(|_| terms.floor().or(&self.own_rate))
+        terms.datanet.as_ref().map(|_| Rate { step: 0, ..terms.floor().or(&self.own_rate) })
     }
 
     /// What a text of up to so many tokens costs here.
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
     use datanet_types::receipt::{AskOutput, Completion};
 
-    const FLOOR: Rate = Rate { answer: 100, thousand: 2_000 };
+    const FLOOR: Rate = Rate { answer: 100, thousand: 2_000, step: 0 };
 
     fn of(floor: Rate) -> Terms {
         Terms { datanet: Some(Datanet::default()), price: floor.answer, token_price: floor.thousand }
@@ -130,7 +130,7 @@ mod tests {
 
     /// A text of ten tokens at a rate, or at none.
     fn text(rate: Option<Rate>, fee: Amount) -> AnswerRecord {
-        let usage = rate.map(|rate| Usage { rate, tokens: 10 });
+        let usage = rate.map(|rate| Usage { rate, tokens: 10, steps: 0 });
         let completion = Some(Completion { completion_tokens: 10, ..Completion::default() });
         AnswerRecord {
             receipt: Receipt { usage, fee, ..Receipt::default() },
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_text_costs_what_its_tokens_do_at_the_nodes_prices_and_those_are_no_less_than_the_ledgers() {
-        let dearer = Rate { answer: 150, thousand: 3_000 };
+        let dearer = Rate { answer: 150, thousand: 3_000, step: 0 };
         for rate in [FLOOR, dearer] {
             assert_eq!(of(FLOOR).wrong_fee(&text(Some(rate), rate.fee(10))), None);
         }
@@ -170,7 +170,7 @@ mod tests {
             ..AnswerRecord::default()
         };
         assert_eq!(of(FLOOR).wrong_fee(&label(None, 100)), None);
-        for (usage, fee) in [(None, 101), (None, 0), (Some(Usage { rate: FLOOR, tokens: 10 }), 120)] {
+        for (usage, fee) in [(None, 101), (None, 0), (Some(Usage { rate: FLOOR, tokens: 10, steps: 0 }), 120)] {
             assert!(of(FLOOR).wrong_fee(&label(usage, fee)).unwrap().contains("the price is"));
         }
     }

@@ -104,6 +104,7 @@ fn deposit(status: &Value, new: &Value) -> Result<u64> {
         licence: text("licence"),
         price: number("price"),
         token_price: number("token_price"),
+        step_price: number("step_price"),
         accept_threshold: few("accept_threshold"),
         committee_size: few("committee_size"),
         storage_quorum: few("storage_quorum"),

@@ -19,6 +19,7 @@ mod account;
 mod agent;
 mod args;
 mod ask;
+mod bought;
 mod chat;
 mod classify;
 mod client;

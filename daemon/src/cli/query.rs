@@ -164,6 +164,7 @@ pub(super) async fn datanet(client: &Client, command: DatanetCommand, output: Ou
                 }
                 say!("price {}\nmin_bond {}", money(&datanet["price"]), money(&datanet["min_bond"]));
                 say!("token_price {} a thousand", money(&datanet["token_price"]));
+                say!("step_price {} a step of a training", money(&datanet["step_price"]));
                 say!("deposit {}", money(&datanet["deposit"]));
                 say!("schema");
                 table(
@@ -270,7 +271,7 @@ fn new_datanet(args: CreateDatanetArgs, quorums: &Quorums) -> Result<(Value, Vec
     let description = args.description.or_else(|| from.as_ref().and_then(FromFolder::description)).unwrap_or_default();
     let new = json!({
         "name": args.name, "description": description, "schema": schema, "licence": licence,
-        "price": args.price, "token_price": args.token_price, "accept_threshold": args.accept_threshold,
+        "price": args.price, "token_price": args.token_price, "step_price": args.step_price, "accept_threshold": args.accept_threshold,
         "committee_size": quorums.committee_size, "storage_quorum": quorums.storage_quorum, "min_bond": args.min_bond, "account": args.account,
         "holdout": holdout,
     });

@@ -8,6 +8,7 @@ use datanet_training::job::Job;
 use serde_json::{Value, json};
 
 use super::args::{JobsCommand, TrainArgs, TrainCommand};
+use super::bought;
 use super::client::Client;
 use super::confirm::confirm;
 use super::costs;
@@ -18,8 +19,11 @@ use super::output::{Output, ago, excerpt, fields, lines, short, table, table_if_
 
 /// Gives the node a job and follows it.
 pub(super) async fn run(client: &Client, args: TrainArgs, output: Output) -> Result<()> {
-    if let Some(TrainCommand::Verify { what, stretches }) = args.command {
-        return verify(client, &what, stretches, output).await;
+    match args.command {
+        Some(TrainCommand::Verify { what, stretches }) => return verify(client, &what, stretches, output).await,
+        Some(TrainCommand::Buy(wanted)) => return bought::buy(client, wanted, output).await,
+        Some(TrainCommand::Take { id, at, account }) => return bought::take(client, &id, at, account, output).await,
+        None => {}
     }
     let request = request(&args)?;
     let account = args.account.as_ref().map(|name| client.leave(name));
@@ -57,7 +61,7 @@ fn request(args: &TrainArgs) -> Result<Value> {
     Ok(request)
 }
 
-fn table_of(path: &Path, text: &str) -> Result<Value> {
+pub(super) fn table_of(path: &Path, text: &str) -> Result<Value> {
     let json = path.extension().is_some_and(|extension| extension == "json");
     let checked = if json { Job::from_json(text) } else { Job::from_toml(text) };
     checked.with_context(|| path.display().to_string())?;

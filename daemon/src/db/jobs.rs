@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use datanet_types::rate::Rate;
 use datanet_types::release::DataSnapshot;
-use datanet_types::{Digest, ModelId};
+use datanet_types::voucher::SignedVoucher;
+use datanet_types::{Amount, DatanetId, Digest, ModelId, ReceiptId};
 use redb::{ReadableTable, WriteTransaction};
 
 use super::{LocalStore, failed, table};
@@ -89,6 +91,68 @@ pub struct Packed {
     pub manifest: Digest,
 }
 
+/// What a job is trained for, where somebody else has ordered it: what pays, for what, and until when.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TrainingOrder {
+    /// What pays.
+    pub voucher: SignedVoucher,
+    /// Hash of what was asked.
+    pub payload: Digest,
+    /// The datanet.
+    pub datanet: DatanetId,
+    /// Of the ledger, when it was ordered.
+    pub height: u64,
+    /// The prices.
+    pub rate: Rate,
+    /// Steps that it takes at most.
+    pub most_steps: u32,
+    /// When it is ended if it is not done, in seconds since 1970.
+    pub until: u64,
+    /// What came of it; nothing as long as it waits, is trained, or is to be paid.
+    pub end: Option<OrderEnd>,
+}
+
+/// What came of an order.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OrderEnd {
+    /// It is paid, and its release may be fetched.
+    Paid {
+        /// The receipt.
+        receipt: ReceiptId,
+        /// What it cost, in base units.
+        fee: Amount,
+        /// When, in seconds since 1970.
+        at: u64,
+    },
+    /// Nothing is paid, and nothing is given.
+    Unpaid {
+        /// Why.
+        reason: String,
+        /// When, in seconds since 1970.
+        at: u64,
+    },
+}
+
+impl TrainingOrder {
+    /// Whether what it made is still to be had: it is not over yet, or was paid at `since` or later.
+    pub fn keeps_files(&self, since: u64) -> bool {
+        match &self.end {
+            None => true,
+            Some(OrderEnd::Paid { at, .. }) => *at >= since,
+            Some(OrderEnd::Unpaid { .. }) => false,
+        }
+    }
+
+    /// Whether anything of it is remembered still.
+    pub fn is_remembered(&self, since: u64) -> bool {
+        match &self.end {
+            None => true,
+            Some(OrderEnd::Paid { at, .. } | OrderEnd::Unpaid { at, .. }) => *at >= since,
+        }
+    }
+}
+
 /// A job, as asked for and as it stands.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct JobRecord {
@@ -143,6 +207,9 @@ pub struct JobRecord {
     /// How often it was begun since the last checkpoint or orderly stop.
     #[serde(default)]
     pub attempts: u32,
+    /// Who pays for it, if it was ordered for pay.
+    #[serde(default)]
+    pub order: Option<TrainingOrder>,
 }
 
 impl JobRecord {
@@ -174,6 +241,7 @@ impl JobRecord {
             cancel: false,
             events: 0,
             attempts: 0,
+            order: None,
         }
     }
 
@@ -291,6 +359,22 @@ impl LocalStore {
             }
             table::put(tx, JOBS, &key, &job)?;
             Ok(Some(job))
+        })
+    }
+
+    /// Forgets a job and all that happened in it.
+    ///
+    /// # Errors
+    /// When the private store cannot be read or written; then nothing has changed.
+    pub fn forget_job(&self, number: u64) -> ServiceResult<()> {
+        self.write(|tx| {
+            let key = number.to_be_bytes();
+            let Some(job) = table::get_in::<JobRecord>(tx, JOBS, &key)? else { return Ok(()) };
+            for event in 1..=job.events {
+                table::remove(tx, EVENTS, &event_key(number, event))?;
+            }
+            table::remove(tx, NUMBERS, job.id.as_bytes())?;
+            table::remove(tx, JOBS, &key)
         })
     }
 

@@ -47,6 +47,7 @@ mod shares;
 mod stake;
 mod status;
 mod tokens;
+mod trainings;
 mod transactions;
 mod treasury;
 mod validators;
@@ -87,6 +88,7 @@ use crate::sales::Sales;
 use crate::status::StatusService;
 use crate::tokens::Tokens;
 use crate::training::Training;
+use crate::trainings::Trainings;
 use crate::x402::X402;
 
 /// What the interface is a face of; each handler takes the services that it needs.
@@ -120,6 +122,8 @@ pub struct Services {
     pub models: Models,
     /// Jobs.
     pub training: Training,
+    /// Jobs that others pay for.
+    pub trainings: Trainings,
     /// Answers and receipts.
     pub answers: Answers,
     /// Epochs made again.

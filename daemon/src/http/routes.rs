@@ -12,7 +12,7 @@ use super::problem::Refusal;
 use super::{
     Services, accounts, agents, ask, attributions, channels, classify, contributions, datanets, embeddings, epochs,
     exports, fine_tuning, generate, health, keys, metrics, model_files, models, pools, proposals, quotes, receipts,
-    scopes, search, sellers, services, shares, stake, status, tokens, transactions, treasury, validators,
+    scopes, search, sellers, services, shares, stake, status, tokens, trainings, transactions, treasury, validators,
 };
 
 #[derive(OpenApi)]
@@ -76,6 +76,7 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(embeddings::create))
         .routes(routes!(models::list, models::register))
         .routes(routes!(models::import))
+        .routes(routes!(trainings::register))
         .routes(routes!(models::show, models::delete))
         .routes(routes!(models::deploy, models::undeploy))
         .routes(routes!(models::rollback))
@@ -92,6 +93,10 @@ pub(super) fn protected() -> OpenApiRouter<Services> {
         .routes(routes!(fine_tuning::cancel))
         .routes(routes!(fine_tuning::events))
         .routes(routes!(fine_tuning::checkpoints))
+        .routes(routes!(trainings::quote))
+        .routes(routes!(trainings::order))
+        .routes(routes!(trainings::show))
+        .routes(routes!(trainings::file))
         .routes(routes!(ask::ask))
         .routes(routes!(quotes::quote))
         .routes(routes!(receipts::latest))

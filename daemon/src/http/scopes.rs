@@ -48,6 +48,7 @@ const TABLE: &[(&str, &str, Scope)] = &[
     ("GET", "/v1/models", Read),
     ("POST", "/v1/models", Train),
     ("POST", "/v1/models/import", Train),
+    ("POST", "/v1/models/bought", Train),
     ("GET", "/v1/models/{id}", Read),
     ("DELETE", "/v1/models/{id}", Train),
     ("POST", "/v1/models/{id}/deploy", Train),
@@ -67,6 +68,11 @@ const TABLE: &[(&str, &str, Scope)] = &[
     ("POST", "/v1/fine_tuning/jobs/{id}/cancel", Train),
     ("GET", "/v1/fine_tuning/jobs/{id}/events", Train),
     ("GET", "/v1/fine_tuning/jobs/{id}/checkpoints", Train),
+    // What somebody brings a voucher for is his own, whoever's token it is.
+    ("POST", "/v1/trainings/quote", Ask),
+    ("POST", "/v1/trainings", Ask),
+    ("GET", "/v1/trainings/{id}", Ask),
+    ("GET", "/v1/trainings/{id}/file", Ask),
     ("POST", "/v1/ask", Ask),
     ("POST", "/v1/quotes", Ask),
     // What others have asked here is theirs, so that each sees its own; who has a receipt's id may read it.

@@ -29,6 +29,8 @@ pub struct DatanetProposal {
     pub price: Amount,
     /// Base units that a model made of it takes at least for a thousand tokens of text, beside that.
     pub token_price: Amount,
+    /// Base units that a node takes at least for each step of a training on it, beside that.
+    pub step_price: Amount,
     /// Lowest score that is accepted, in basis points.
     pub accept_threshold: u32,
     /// Validators drawn for each contribution.
@@ -99,6 +101,7 @@ impl Intake {
             holdout_size,
             min_bond: new.min_bond,
             token_price: new.token_price,
+            step_price: new.step_price,
         };
         match self.chain.execute(key, Action::CreateDatanet(action)).await {
             Ok(committed) => {

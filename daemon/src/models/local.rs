@@ -115,7 +115,8 @@ impl Models {
         let needs = |job: &crate::db::jobs::JobRecord| {
             let repeated = job.repeats.map(|repeats| repeats.model);
             let packed = job.packed.map(|packed| packed.model);
-            !job.state.is_over() && [job.base, packed, repeated].contains(&Some(*id))
+            (!job.state.is_over() && [job.base, packed, repeated].contains(&Some(*id)))
+                || (job.order.is_some() && packed == Some(*id) && self.is_needed(job))
         };
         match self.db.jobs()?.into_iter().find(needs) {
             Some(job) => {

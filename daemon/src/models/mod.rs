@@ -7,6 +7,7 @@
 
 pub mod base;
 mod base_ids;
+mod bought;
 pub mod corpus;
 mod deploy;
 pub mod errors;
@@ -18,7 +19,7 @@ mod local;
 mod names;
 pub mod release;
 pub mod served;
-mod wanted;
+pub mod wanted;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -115,6 +115,19 @@ impl Models {
             return Ok(());
         }
         let release = self.manifest(&packed.model, &packed.manifest).await?;
+        self.register_release_as(&release, packed, account).await
+    }
+
+    /// The same of a manifest that is at hand.
+    pub(super) async fn register_release_as(
+        &self,
+        release: &Release,
+        packed: &Packed,
+        account: &str,
+    ) -> ServiceResult<()> {
+        if models::get(&self.chain.reader()?, &packed.model)?.is_some() {
+            return Ok(());
+        }
         let key = self.keyring.get(account)?;
         // A base that nobody has registered has no owner to be paid.
         let base = match release.base {

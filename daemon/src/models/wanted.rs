@@ -1,5 +1,5 @@
-//! Which releases this node has a reason to keep: those that answer here, those that were pulled, those it owns, and those it
-//! is about to register.
+//! Which releases this node has a reason to keep: those that answer here, those that were pulled, those it owns, those it
+//! is about to register, and those that somebody else has ordered.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,7 +7,14 @@ use std::path::PathBuf;
 use datanet_types::{BlobHash, ModelId};
 
 use super::Models;
+use crate::billing::machine::LAPSE;
+use crate::db::jobs::JobRecord;
+use crate::db::now;
 use crate::error::{Code, ServiceError, ServiceResult};
+
+/// How long a release that was ordered and paid can be fetched here. It is longer than anybody audits the epoch that its receipt is settled in, and as
+/// long as an answer is given again for its payment.
+pub const ORDERED_SECONDS: u64 = LAPSE.seconds;
 
 impl Models {
     /// The releases that are wanted here, with all their files.
@@ -30,13 +37,21 @@ impl Models {
             self.db
                 .jobs()?
                 .into_iter()
-                .filter(|job| !job.state.is_over())
+                .filter(|job| self.is_needed(job))
                 .filter_map(|job| job.packed)
                 .map(|packed| packed.model),
         );
         let own = |model: &datanet_ledger::component::models::Model| model.release && self.keyring.has(&model.owner);
         wanted.extend(self.chain.ledger_models()?.into_iter().filter(own).map(|model| model.id));
         Ok(wanted)
+    }
+
+    /// Whether a job still needs what it has packed: it is about to be registered, or whoever has ordered it may come for it.
+    pub(super) fn is_needed(&self, job: &JobRecord) -> bool {
+        match &job.order {
+            None => !job.state.is_over(),
+            Some(order) => order.keeps_files(now().saturating_sub(ORDERED_SECONDS)),
+        }
     }
 
     /// Removes the unpacked files of releases that nobody wants and that no model in memory uses: receipts were checked

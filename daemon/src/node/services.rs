@@ -30,6 +30,7 @@ use crate::status::StatusService;
 use crate::status::readiness::{Readiness, ReadinessParts};
 use crate::tokens::Tokens;
 use crate::training::{Training, TrainingParts};
+use crate::trainings::{Trainings, TrainingsParts};
 use crate::workers::contributions::{Progress, SeenRecords, Steps};
 use crate::x402::X402;
 
@@ -73,7 +74,11 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
     let billing = Billing::new(chain.clone(), blobs.clone(), db.clone(), identity.clone(), keyring.clone())?
         .paid_by(&config.api.payer)
         .with_till(&config.public.till)
-        .at_rate(Rate { answer: config.serving.text_price, thousand: config.serving.token_price });
+        .at_rate(Rate {
+            answer: config.serving.text_price,
+            thousand: config.serving.token_price,
+            step: config.serving.training_price,
+        });
     let settings = ModelsSettings {
         folder: init::models_folder(&home, &config.models),
         released: home.released(),
@@ -91,7 +96,18 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
         models: models.clone(),
         keyring: keyring.clone(),
         config: config.training.clone(),
+        most_orders: config.serving.training_orders,
         runs: home.runs(),
+    });
+    let trainings = Trainings::new(TrainingsParts {
+        chain: chain.clone(),
+        db: db.clone(),
+        blobs: blobs.clone(),
+        billing: billing.clone(),
+        records: records.clone(),
+        models: models.clone(),
+        training: training.clone(),
+        config: config.serving.clone(),
     });
     let answers = Answers {
         chain: chain.clone(),
@@ -160,6 +176,7 @@ pub(super) fn compose(ground: Ground) -> Result<Composed> {
         billing,
         models,
         training,
+        trainings,
         answers,
         audits,
         x402,

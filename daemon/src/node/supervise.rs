@@ -25,6 +25,7 @@ use crate::cometbft::CometHandle;
 use crate::http::{self, Services};
 use crate::intake::PendingUploads;
 use crate::training::TrainingWorker;
+use crate::trainings::seller::TrainingSeller;
 use crate::upgrade::{self, UpgradeNeeded};
 use crate::workers::auditor::Auditor;
 use crate::workers::contributions::ContributionsWorker;
@@ -233,6 +234,7 @@ async fn supervise(parts: Parts) -> Result<()> {
     let every = Duration::from_secs(config.serving.settle_every_seconds);
     let settling = settler::run(services.billing.clone(), chain.clone(), every, shutdown.clone());
     let training = TrainingWorker::new(services.training.clone(), shutdown.clone());
+    let seller = TrainingSeller::new(services.trainings.clone(), shutdown.clone());
     let mut tasks = JoinSet::new();
     let name = |name: &'static str, task: tokio::task::JoinHandle<Result<()>>| async move { (name, task.await) };
     tasks.spawn(name("api", tokio::spawn(http::serve(listener, services.clone(), config.api, token))));
@@ -249,6 +251,7 @@ async fn supervise(parts: Parts) -> Result<()> {
     tasks.spawn(name("reconciler", tokio::spawn(until_stopped(&shutdown, reconciler.run()))));
     tasks.spawn(name("registrar", tokio::spawn(until_stopped(&shutdown, registrar.run()))));
     tasks.spawn(name("trainer", tokio::spawn(training.run())));
+    tasks.spawn(name("training-seller", tokio::spawn(seller.run())));
     tasks.spawn(name("readiness", tokio::spawn(services.status.readiness.clone().follow())));
     if judges {
         tasks.spawn(name("auditor", tokio::spawn(until_stopped(&shutdown, auditor.run()))));

@@ -9,8 +9,9 @@ use datanet_types::schema::FieldRole;
 use datanet_types::{ContributionId, ModelId};
 
 use super::Training;
+use super::debts::LeftOut;
 use crate::caller;
-use crate::db::jobs::{EventLevel, JobEvent, JobRecord, JobState, Repetition};
+use crate::db::jobs::{EventLevel, JobEvent, JobRecord, JobState, OrderEnd, Repetition, TrainingOrder};
 use crate::db::now;
 use crate::error::{Code, ServiceError, ServiceResult};
 use crate::models::base::check_base;
@@ -59,13 +60,61 @@ impl Training {
     /// ([`Code::NoData`]), or its model would be called as a base is ([`Code::NameTaken`]); when the account, the base or a datanet is not there, the base
     /// does not fit ([`Code::BaseDoesNotFit`]), or a datanet has no data, lacks a field, or has a licence that the job
     /// does not name ([`Code::NoData`], [`Code::MissingField`], [`Code::LicenceNotAccepted`]).
-    pub async fn create_job(&self, mut new: NewJob) -> ServiceResult<JobRecord> {
+    pub async fn create_job(&self, new: NewJob) -> ServiceResult<JobRecord> {
+        self.check_ready()?;
+        check_words(&new)?;
+        let key = self.keyring.get(&new.account)?;
+        let (record, left_out) = self.drafted(new).await?;
+        self.check_name_of(&record).await?;
+        // What the model's registration will cost when the job is over, and nobody asks any more.
+        let hold = match key.spender() {
+            Some(spender) => {
+                let fee = self.chain.params()?.fee_of(REGISTRATION_GAS, REGISTRATION_BYTES);
+                Some(spender.spend("train and register_model", key.address(), fee, None)?)
+            }
+            None => None,
+        };
+        let queued = self.queue(record).await?;
+        if let Some(hold) = hold {
+            hold.settle();
+        }
+        self.tell_left_out(queued, &left_out)
+    }
+
+    /// Takes a job that somebody else pays for: durable when this returns. Its release is registered by nobody here; it is whoever bought it that does.
+    ///
+    /// # Errors
+    /// As [`Training::create_job`], but that no account of this node is needed.
+    pub async fn create_order(&self, new: NewJob, order: TrainingOrder) -> ServiceResult<JobRecord> {
+        self.check_ready()?;
+        check_words(&new)?;
+        let (mut record, left_out) = self.drafted(new).await?;
+        // So that the operator sees who has his node train.
+        record.metadata.insert("ordered_by_channel".to_owned(), order.voucher.channel.to_string());
+        let queued = self.queue(JobRecord { order: Some(order), ..record }).await?;
+        self.tell_left_out(queued, &left_out)
+    }
+
+    /// Whether jobs are run here.
+    ///
+    /// # Errors
+    /// When this node takes no jobs ([`Code::TrainingDisabled`]) or has no ONNX Runtime ([`Code::NoRuntime`]).
+    pub fn check_ready(&self) -> ServiceResult<()> {
         if !self.config.enabled {
             return Err(ServiceError::new(Code::TrainingDisabled, "this node takes no jobs; see training.enabled"));
         }
-        self.models.runtime()?;
-        check_words(&new)?;
-        let key = self.keyring.get(&new.account)?;
+        self.models.runtime().map(drop)
+    }
+
+    /// Says in a job's events which contributions it leaves out as indebted.
+    fn tell_left_out(&self, queued: JobRecord, left_out: &LeftOut) -> ServiceResult<JobRecord> {
+        let Some(told) = left_out.told() else { return Ok(queued) };
+        let ids: Vec<ContributionId> = left_out.in_debt.iter().map(|one| one.contribution).collect();
+        self.tell(queued.number, EventLevel::Warn, "debts", &told, serde_json::json!({ "in_debt": ids }))
+    }
+
+    /// A job with all that follows from it and the ledger now, not queued yet.
+    async fn drafted(&self, mut new: NewJob) -> ServiceResult<(JobRecord, LeftOut)> {
         let base = match new.job.scratch {
             Some(_) => None,
             None => Some(self.models.base(&new.job.base).await?),
@@ -112,25 +161,7 @@ impl Training {
             licence: new.licence.or(licence).unwrap_or_default(),
             ..JobRecord::new(format!("ftjob-{}", random_id()?), now(), job)
         };
-        self.check_name_of(&record).await?;
-        // What the model's registration will cost when the job is over, and nobody asks any more.
-        let hold = match key.spender() {
-            Some(spender) => {
-                let fee = self.chain.params()?.fee_of(REGISTRATION_GAS, REGISTRATION_BYTES);
-                Some(spender.spend("train and register_model", key.address(), fee, None)?)
-            }
-            None => None,
-        };
-        let mut queued = self.queue(record).await?;
-        if let Some(hold) = hold {
-            hold.settle();
-        }
-        if let Some(told) = left_out.told() {
-            let ids: Vec<ContributionId> = left_out.in_debt.iter().map(|one| one.contribution).collect();
-            let data = serde_json::json!({ "in_debt": ids });
-            queued = self.tell(queued.number, EventLevel::Warn, "debts", &told, data)?;
-        }
-        Ok(queued)
+        Ok((record, left_out))
     }
 
     /// Whether the model could be deployed under the name that it will have: after a run it is too late to say.
@@ -152,10 +183,7 @@ impl Training {
     /// ([`Code::UnknownModel`]), it was put up as it is ([`Code::NotTrained`]), or what it was trained on was taken
     /// back ([`Code::ContributionRevoked`]).
     pub async fn create_verification(&self, model: &ModelId, stretches: Option<usize>) -> ServiceResult<JobRecord> {
-        if !self.config.enabled {
-            return Err(ServiceError::new(Code::TrainingDisabled, "this node takes no jobs; see training.enabled"));
-        }
-        self.models.runtime()?;
+        self.check_ready()?;
         let registered = self.chain.registered_model(model)?;
         if let Some(taint) = self.chain.revoked_since(&registered)? {
             return Err(not_repeatable(&taint));
@@ -208,8 +236,11 @@ impl Training {
 
     async fn queue(&self, record: JobRecord) -> ServiceResult<JobRecord> {
         let _one_at_a_time = self.taking.lock().await;
-        let waiting = self.db.jobs()?.iter().filter(|job| !job.state.is_over()).count();
-        if waiting >= self.config.max_queued as usize {
+        let jobs = self.db.jobs()?;
+        let waiting = jobs.iter().filter(|job| !job.state.is_over() && job.order.is_none()).count();
+        if record.order.is_some() {
+            self.check_orders(&jobs)?;
+        } else if waiting >= self.config.max_queued as usize {
             return Err(ServiceError::new(
                 Code::TooManyJobs,
                 format!("{waiting} jobs wait already; cancel one, or raise training.max_queued"),
@@ -220,6 +251,39 @@ impl Training {
             self.tell(job.number, EventLevel::Info, "message", "the job waits for its turn", serde_json::Value::Null)?;
         self.wake.notify_one();
         Ok(job)
+    }
+
+    /// Whether another order may wait here: those of others have a bound of their own, so that they never fill the operator's queue.
+    ///
+    /// # Errors
+    /// When as many wait as may ([`Code::TooManyJobs`]).
+    pub fn check_orders(&self, jobs: &[JobRecord]) -> ServiceResult<()> {
+        let open = |job: &&JobRecord| job.order.as_ref().is_some_and(|order| order.end.is_none());
+        let waiting = jobs.iter().filter(open).count();
+        if waiting < self.most_orders as usize {
+            return Ok(());
+        }
+        let detail = format!(
+            "{waiting} trainings are ordered here already, as many as this node takes at once; try again later, or another node"
+        );
+        Err(ServiceError::new(Code::TooManyJobs, detail).again_in(60))
+    }
+
+    /// Writes down what came of a job that was ordered.
+    ///
+    /// # Errors
+    /// When the job is gone ([`Code::JobLost`]), or the private store cannot be written.
+    pub fn end_order(&self, job: u64, end: OrderEnd) -> ServiceResult<JobRecord> {
+        let (level, told) = match &end {
+            OrderEnd::Paid { receipt, .. } => (EventLevel::Info, format!("it is paid, by receipt {receipt}")),
+            OrderEnd::Unpaid { reason, .. } => (EventLevel::Warn, format!("nothing is paid for it: {reason}")),
+        };
+        let event = super::progress::event(level, "message", &told);
+        self.change_and_tell(job, Some(event), |job| {
+            if let Some(order) = &mut job.order {
+                order.end = Some(end);
+            }
+        })
     }
 
     /// All jobs, newest first.

@@ -19,6 +19,7 @@ mod shape;
 mod worker;
 
 pub use jobs::{DataChoice, NewJob};
+pub use runs::TRANSCRIPT_FILE;
 pub use worker::TrainingWorker;
 
 use std::path::PathBuf;
@@ -48,6 +49,8 @@ pub struct Training {
     models: Models,
     keyring: Keyring,
     config: TrainingConfig,
+    /// Orders of others that may be open at once.
+    most_orders: u32,
     /// Folder of the runs.
     runs: PathBuf,
     /// Wakes the worker: a job has come.
@@ -80,6 +83,8 @@ pub struct TrainingParts {
     pub keyring: Keyring,
     /// Bounds.
     pub config: TrainingConfig,
+    /// Orders of others that may be open at once.
+    pub most_orders: u32,
     /// Folder of the runs.
     pub runs: PathBuf,
 }
@@ -87,7 +92,7 @@ pub struct TrainingParts {
 impl Training {
     /// Training over these parts.
     pub fn new(parts: TrainingParts) -> Self {
-        let TrainingParts { chain, db, billing, records, embedder, models, keyring, config, runs } = parts;
+        let TrainingParts { chain, db, billing, records, embedder, models, keyring, config, most_orders, runs } = parts;
         let (wake, running) = (Arc::default(), Arc::default());
         let (taking, listing) = (Arc::default(), Arc::default());
         let changes = watch::Sender::new(0);
@@ -100,6 +105,7 @@ impl Training {
             models,
             keyring,
             config,
+            most_orders,
             runs,
             wake,
             changes,

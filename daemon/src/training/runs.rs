@@ -23,7 +23,7 @@ const EVENTS: usize = 64;
 pub(super) const BREATH: Duration = Duration::from_millis(500);
 
 /// Name of the file with a run's claims.
-const TRANSCRIPT_FILE: &str = "transcript.json";
+pub const TRANSCRIPT_FILE: &str = "transcript.json";
 /// Folder of a run's checkpoints, and what their names begin with in a release.
 pub(super) const CHECKPOINTS: &str = "checkpoints";
 pub(super) const CHECKPOINT_PREFIX: &str = "checkpoint-";

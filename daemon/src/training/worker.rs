@@ -34,6 +34,8 @@ const ATTEMPTS: u32 = 3;
 enum End {
     /// With a model.
     Released(ModelId),
+    /// With a release that somebody else has ordered, and pays for before it is given.
+    Made,
     /// A run was repeated, and compared with what was claimed.
     Repeated(RunVerdict),
     /// Somebody cancelled it.
@@ -113,6 +115,9 @@ impl TrainingWorker {
 
     /// Data, run, release; each part only if it is not done yet.
     async fn attempt(&self, job: &JobRecord, token: &CancellationToken) -> Result<End, End> {
+        if job.packed.is_some() && job.order.is_some() {
+            return Ok(End::Made);
+        }
         if let Some(packed) = job.packed {
             self.register(&packed, job, token).await?;
             return Ok(End::Released(packed.model));
@@ -153,6 +158,9 @@ impl TrainingWorker {
                 enter(&mut job.progress, "release");
             },
         )?;
+        if job.order.is_some() {
+            return Ok(End::Made);
+        }
         self.register(&packed, job, token).await?;
         Ok(End::Released(packed.model))
     }
@@ -301,6 +309,10 @@ impl TrainingWorker {
                 event.data = serde_json::json!({ "model": model });
                 (JobState::Succeeded, event, None)
             }
+            End::Made => {
+                let told = "what was ordered is made; it is given once it is paid";
+                (JobState::Succeeded, event(EventLevel::Info, "release", told), None)
+            }
             End::Repeated(verdict) => {
                 let words = if verdict.passed() { "the run is as claimed" } else { "the run is NOT as claimed" };
                 let level = if verdict.passed() { EventLevel::Info } else { EventLevel::Warn };
@@ -322,7 +334,7 @@ impl TrainingWorker {
             match end {
                 End::Released(model) => job.release = Some(model),
                 End::Repeated(verdict) => job.verdict = Some(verdict_view(&verdict)),
-                End::Cancelled | End::NodeStops | End::Failed(_) => {}
+                End::Made | End::Cancelled | End::NodeStops | End::Failed(_) => {}
             }
         })?;
         Ok(())

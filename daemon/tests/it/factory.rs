@@ -293,7 +293,7 @@ fn told_to_people(node: &TestNode, job: &Value, model: &str, answer: &Value) {
 }
 
 /// A stretch of the run, repeated, is as the release claims.
-async fn repeated(node: &Api, model: &str) {
+pub async fn repeated(node: &Api, model: &str) {
     let job = node.post(&format!("/v1/models/{model}/verify"), json!({ "stretches": 1 })).await;
     let (job, messages) = follow(node, job["id"].as_str().unwrap(), |_| false).await;
     assert_eq!(job["status"], "succeeded", "{job:#}\n{messages:#?}");

@@ -50,6 +50,7 @@ mod mcp;
 mod no_model;
 mod one_payment;
 mod pages;
+mod paid_training;
 mod payer;
 mod payments;
 mod possession;

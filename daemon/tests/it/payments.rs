@@ -133,7 +133,7 @@ async fn a_text_takes_what_it_used_of_what_was_paid_ahead_and_the_rest_pays_for_
     let world = World::new().await;
     let channel = world.channel(100 * PRICE).await;
     let billing = world.answers().billing;
-    let price = Price::of_text(Rate { answer: 1_000, thousand: 1_000 }, 500);
+    let price = Price::of_text(Rate { answer: 1_000, thousand: 1_000, step: 0 }, 500);
     let buy = async |cumulative: u64, question: &'static str, fee: u64| {
         let answer = world.answer(question, fee);
         let order = Order { price, ..world.order(world.voucher(channel, cumulative), question) };
@@ -146,7 +146,7 @@ async fn a_text_takes_what_it_used_of_what_was_paid_ahead_and_the_rest_pays_for_
     assert_eq!(buy(1_500, "two?", 1_000).await.err().unwrap().code, Code::VoucherSpent);
     // Nor is what was bought lost by the node's having other prices for text since; what was not is at none that were not quoted.
     let quote = billing.quote(Kind::Ask, world.datanet.0, price, None);
-    let dearer = Price::of_text(Rate { answer: 2_000, thousand: 1_000 }, 500);
+    let dearer = Price::of_text(Rate { answer: 2_000, thousand: 1_000, step: 0 }, 500);
     let since = async |cumulative: u64, question: &'static str| {
         let payment = world.voucher(channel, cumulative).quoted(Some(quote.clone()));
         billing.reserve(Order { price: dearer, ..world.order(payment, question) }).await
@@ -179,7 +179,7 @@ async fn who_has_promised_all_that_there_is_is_told_how_to_go_on() {
     let world = World::new().await;
     let channel = world.channel(10 * PRICE).await;
     let billing = world.answers().billing;
-    let rate = Rate { answer: 1_000, thousand: 1_000 };
+    let rate = Rate { answer: 1_000, thousand: 1_000, step: 0 };
     let buy = async |cumulative: u64, question: &'static str, (tokens, fee): (u32, u64)| {
         let answer = world.answer(question, fee);
         let order =

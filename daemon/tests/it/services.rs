@@ -140,6 +140,7 @@ impl Handles {
             models: self.models(embedder, runtime),
             keyring: self.keyring.clone(),
             config: TrainingConfig::default(),
+            most_orders: 0,
             runs: self.home.runs(),
         })
     }
@@ -181,6 +182,7 @@ impl Handles {
             licence: "CC0-1.0".into(),
             price: PRICE,
             token_price: 0,
+            step_price: 0,
             accept_threshold: 3_000,
             committee_size: 1,
             storage_quorum: 1,

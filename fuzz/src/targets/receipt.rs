@@ -1,11 +1,13 @@
 //! A signed answer with all that it rests on, as any serving node hands it out.
 
 use datanet_types::epoch::FeeShares;
+use datanet_types::rate::{Rate, Usage};
 use datanet_types::receipt::{
     AnswerRecord, AskInput, AskOutput, Credit, Influence, Method, Passage, Receipt, SpanMatch, influence_weights,
-    span_weights,
+    span_weights, training_credits,
 };
-use datanet_types::{ContributionId, Ppm, SigningKey};
+use datanet_types::release::{DataSnapshot, RELEASE_VERSION, Release, ReleaseFile, Source, SourcePart};
+use datanet_types::{Address, BlobHash, ContributionId, DatanetId, ModelId, Ppm, SigningKey};
 use prost::Message as _;
 
 use super::CHAIN;
@@ -47,7 +49,41 @@ fn seeds() -> Vec<Vec<u8>> {
         signed(Method::Retrieval, vec![(contribution, Ppm::ONE)], retrieval),
         signed(Method::Influence, influenced, AskOutput { influence, ..AskOutput::default() }),
         signed(Method::Span, matched, AskOutput { answer: "an owl".into(), spans, ..AskOutput::default() }),
+        trained(contribution),
     ]
+}
+
+/// A training of ten steps on one contribution's records.
+fn trained(contribution: ContributionId) -> Vec<u8> {
+    let datanet = DatanetId([8; 32]);
+    let contributions = vec![SourcePart { contribution, records: 30 }];
+    let release = Release {
+        version: RELEASE_VERSION,
+        name: "owls".into(),
+        base: Some(ModelId([7; 32])),
+        files: vec![ReleaseFile { name: "adapter".into(), blob: BlobHash([1; 32]), size: 1 }],
+        snapshots: vec![DataSnapshot::start(datanet).then(&contribution, false)],
+        sources: vec![Source { contributor: Address([1; 20]), contributions }],
+        job: "{}".into(),
+        licence: "CC0-1.0".into(),
+        ..Release::default()
+    };
+    let usage = Usage { rate: Rate { answer: 100, thousand: 0, step: 30 }, tokens: 0, steps: 10 };
+    let receipt = Receipt {
+        chain_id: CHAIN.into(),
+        node: key().node_key(),
+        datanet,
+        model: ModelId([7; 32]),
+        snapshot: DataSnapshot::digest_of(&release.snapshots),
+        method: Method::Training as i32,
+        fee: usage.fee(),
+        split: FeeShares::STANDARD.split(usage.fee()),
+        credits: training_credits(&release),
+        usage: Some(usage),
+        ..Receipt::default()
+    };
+    let input = AskInput { text: "{}".into(), ..AskInput::default() };
+    AnswerRecord::sign(receipt, input, AskOutput { release: Some(release), ..AskOutput::default() }, &key()).to_bytes()
 }
 
 fn run(input: &[u8]) {

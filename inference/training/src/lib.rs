@@ -37,6 +37,7 @@ pub mod random;
 pub mod recipe;
 pub mod run;
 pub mod span;
+pub mod steps;
 #[cfg(test)]
 mod testing;
 pub mod tokenizer;

@@ -78,6 +78,10 @@ pub struct Datanet {
     #[prost(uint64, tag = "17")]
     #[serde(default)]
     pub token_price: Amount,
+    /// Base units that a node takes at least for each step of a training on it that is bought, beside `price` for the whole.
+    #[prost(uint64, tag = "18")]
+    #[serde(default)]
+    pub step_price: Amount,
 }
 
 /// What is left of a datanet that was closed, for good: its id is not given again, since whoever names it means what it was.

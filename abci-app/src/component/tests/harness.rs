@@ -371,6 +371,7 @@ pub(crate) fn create_datanet(name: &str) -> CreateDatanet {
         holdout_size: 100,
         min_bond: BOND,
         token_price: 0,
+        step_price: 0,
     }
 }
 

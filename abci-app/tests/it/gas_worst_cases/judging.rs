@@ -93,6 +93,7 @@ fn create(name: &str, schema: Schema, seats: u32) -> CreateDatanet {
         holdout_size: 100,
         min_bond: DNT,
         token_price: 0,
+        step_price: 0,
     }
 }
 

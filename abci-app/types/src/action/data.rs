@@ -45,6 +45,10 @@ pub struct CreateDatanet {
     #[prost(uint64, tag = "12")]
     #[serde(default)]
     pub token_price: Amount,
+    /// Base units that a node takes at least for each step of a training on it that is bought, beside `price` for the whole.
+    #[prost(uint64, tag = "13")]
+    #[serde(default)]
+    pub step_price: Amount,
 }
 
 /// Ends a datanet to which nothing was given that stayed: its record goes, its name is free for others, and its deposit comes back to who

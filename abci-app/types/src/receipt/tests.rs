@@ -149,7 +149,7 @@ fn written(change: impl FnOnce(&mut Receipt, &mut Completion)) -> Result<(), Rec
         method: Method::Span as i32,
         credits: Vec::new(),
         fee: 105,
-        usage: Some(Usage { rate: Rate { answer: 100, thousand: 1_500 }, tokens: 3 }),
+        usage: Some(Usage { rate: Rate { answer: 100, thousand: 1_500, step: 0 }, tokens: 3, steps: 0 }),
         ..honest.receipt
     };
     change(&mut receipt, &mut completion);
@@ -187,7 +187,87 @@ fn the_fee_of_a_text_follows_from_its_tokens_and_the_prices_on_the_receipt() {
 #[test]
 fn what_is_not_written_is_not_paid_by_tokens() {
     let (honest, key) = record();
-    let usage = Some(Usage { rate: crate::rate::Rate { answer: 10, thousand: 0 }, tokens: 0 });
+    let usage = Some(Usage { rate: crate::rate::Rate { answer: 10, thousand: 0, step: 0 }, tokens: 0, steps: 0 });
     let record = AnswerRecord::sign(Receipt { usage, ..honest.receipt }, honest.input, honest.output, &key);
     assert_eq!(AnswerRecord::verify(&record.to_bytes(), "c"), Err(ReceiptError::Usage));
+}
+
+/// A training of two contributions' records, ten steps at 30 and 100 for the whole, and what a node that changes it signs.
+fn trained(change: impl FnOnce(&mut AnswerRecord)) -> Result<(), ReceiptError> {
+    use crate::rate::Rate;
+    use crate::release::{DataSnapshot, RELEASE_VERSION, ReleaseFile, Source, SourcePart};
+    let (honest, key) = record();
+    let part = |n: u8, records| SourcePart { contribution: ContributionId([n; 32]), records };
+    let source = |n: u8, part| Source { contributor: Address([n; 20]), contributions: vec![part] };
+    let snapshot = DataSnapshot::start(DatanetId([8; 32])).then(&ContributionId([1; 32]), false);
+    let release = Release {
+        version: RELEASE_VERSION,
+        name: "owls".into(),
+        base: Some(ModelId([7; 32])),
+        files: vec![ReleaseFile { name: "adapter".into(), blob: crate::BlobHash([1; 32]), size: 1 }],
+        snapshots: vec![snapshot],
+        sources: vec![source(2, part(2, 10)), source(1, part(1, 30))],
+        job: "{}".into(),
+        licence: "CC0-1.0".into(),
+        ..Release::default()
+    };
+    let receipt = Receipt {
+        method: Method::Training as i32,
+        datanet: DatanetId([8; 32]),
+        model: ModelId([7; 32]),
+        snapshot: DataSnapshot::digest_of(&release.snapshots),
+        credits: training_credits(&release),
+        fee: 400,
+        usage: Some(Usage { rate: Rate { answer: 100, thousand: 0, step: 30 }, tokens: 0, steps: 10 }),
+        ..honest.receipt
+    };
+    let input = AskInput { text: "{}".into(), ..AskInput::default() };
+    let output = AskOutput { release: Some(release), ..AskOutput::default() };
+    let mut record = AnswerRecord { receipt, signature: Signature::default(), input, output };
+    change(&mut record);
+    record.receipt.split = crate::epoch::FeeShares::STANDARD.split(record.receipt.fee);
+    let signed = AnswerRecord::sign(record.receipt, record.input, record.output, &key);
+    AnswerRecord::verify(&signed.to_bytes(), "c").map(drop)
+}
+
+#[test]
+fn a_training_pays_by_the_records_of_its_manifest_and_costs_its_steps() {
+    assert_eq!(trained(|_| {}), Ok(()));
+    let bad = |change: fn(&mut AnswerRecord), error: ReceiptError| assert_eq!(trained(change), Err(error));
+    bad(|record| record.receipt.fee = 401, ReceiptError::Usage);
+    bad(|record| record.receipt.usage.as_mut().unwrap().steps = 11, ReceiptError::Usage);
+    bad(|record| record.receipt.usage.as_mut().unwrap().tokens = 1, ReceiptError::Usage);
+    bad(
+        |record| {
+            record.receipt.credits[0].weight = Ppm(500_000);
+            record.receipt.credits[1].weight = Ppm(500_000);
+        },
+        ReceiptError::Basis("records"),
+    );
+    bad(|record| record.receipt.credits.clear(), ReceiptError::Basis("records"));
+    let not = |why| ReceiptError::Training(why);
+    bad(|record| record.receipt.usage = None, not("does not say what it took"));
+    bad(|record| record.output.release = None, not("has no manifest"));
+    bad(|record| record.output.answer = "done".into(), not("answers something else beside"));
+    bad(|record| record.input.text = "{ }".into(), not("was asked for by another job than its manifest's"));
+    bad(|record| record.receipt.datanet = DatanetId([9; 32]), not("is of other data than its manifest"));
+    bad(|record| record.receipt.snapshot = Digest::ZERO, not("is of other data than its manifest"));
+    let no_adapter = |record: &mut AnswerRecord| record.output.release.as_mut().unwrap().base = None;
+    assert_eq!(trained(no_adapter), Err(not("has a manifest that is none of an adapter")));
+    bad(|record| record.receipt.method = Method::Span as i32, not("is of another method"));
+}
+
+#[test]
+fn weights_of_a_training_are_shares_of_its_records() {
+    use crate::release::{Source, SourcePart};
+    let part = |n: u8, records| SourcePart { contribution: ContributionId([n; 32]), records };
+    let sources = vec![
+        Source { contributor: Address([1; 20]), contributions: vec![part(1, 10), part(3, 30)] },
+        Source { contributor: Address([2; 20]), contributions: vec![part(2, 40)] },
+    ];
+    let release = Release { sources, ..Release::default() };
+    let credits = training_credits(&release);
+    let shown: Vec<(u8, u8, u64)> =
+        credits.iter().map(|one| (one.contribution.0[0], one.contributor.0[0], one.weight.0)).collect();
+    assert_eq!(shown, [(1, 1, 125_000), (2, 2, 500_000), (3, 1, 375_000)]);
 }

@@ -35,6 +35,9 @@ use datanet_api::search::{Hits, SearchParams};
 use datanet_api::sellers::{NewRating, OpenRatings, SellerView, Sellers};
 use datanet_api::services::{CallAnswer, CallOutcome, Called, NextCall, ServiceAsk, ServiceList};
 use datanet_api::status::{NodeStatus, Peers};
+use datanet_api::trainings::{
+    BoughtModel, NewBoughtModel, TrainingFileParams, TrainingQuoted, TrainingRequest, TrainingView,
+};
 use datanet_api::transactions::{Encoded, Estimate, NewTransfer, Sent, Submitted, TxView};
 use datanet_api::x402::{
     ChannelPayload, Discovery, DiscoveryParams, ExactPayload, FacilitatorRequest, PaymentPayload, PaymentRequired,
@@ -200,13 +203,13 @@ fn datanets_contributions_and_search() {
         r#"{"fields":[{"name":"t","kind":"string","role":"text","required":true,"max_bytes":0,"allowed":[]}]}"#;
     wire::<Datanets>(&format!(
         r#"{{"datanets":[{{"id":"$ID","name":"birds","description":"","schema":{schema},"licence":"CC0-1.0","price":1,
-        "token_price":19,"accept_threshold":2,"committee_size":3,"storage_quorum":4,"holdout":"$ID","holdout_size":5,"holdout_number":15,
+        "token_price":19,"step_price":20,"accept_threshold":2,"committee_size":3,"storage_quorum":4,"holdout":"$ID","holdout_size":5,"holdout_number":15,
         "next_holdout":{{"holdout":"$ID","holdout_size":16,"from":17}},"min_bond":6,
         "creator":"$ADDR","created_height":7,"deposit":18,"contributions":8,"final_contributions":9,"refused":10,"records":11,"bytes":12,
         "revoked":13,"history":14}}]}}"#
     ));
     wire::<NewDatanet>(&format!(
-        r#"{{"name":"birds","description":"","schema":{schema},"licence":"CC0-1.0","price":1,"token_price":6,"accept_threshold":2,
+        r#"{{"name":"birds","description":"","schema":{schema},"licence":"CC0-1.0","price":1,"token_price":6,"step_price":7,"accept_threshold":2,
         "committee_size":3,"storage_quorum":4,"min_bond":5,"holdout":"{{}}","account":null}}"#
     ));
     wire::<CreatedDatanet>(r#"{"id":"$ID","name":"birds","deposit":1,"tx":"$ID"}"#);
@@ -326,6 +329,36 @@ fn models_and_the_jobs_that_make_them() {
         r#"{"object":"fine_tuning.job.checkpoint","id":"c","created_at":1,"fine_tuning_job_id":"ftjob-1",
         "fine_tuned_model_checkpoint":"ftjob-1:step-2","step_number":2,"metrics":{"step":2}}"#,
     );
+}
+
+#[test]
+fn trainings_that_are_bought() {
+    let quote = r#"{"node":"$ID","kind":"train","subject":"$ID","price":5,"payload":"$ID","expires_at":9,"signature":"$SIG",
+        "rate":{"answer":1,"thousand":0,"step":2}}"#;
+    wire::<TrainingRequest>(&format!(
+        r#"{{"datanet":"birds","count":3,"base":"m","job":{{"task":"classify"}},"name":"owl",
+        "voucher":{{"channel":"$ID","cumulative":5,"signature":"$SIG"}},"quote":{quote}}}"#
+    ));
+    wire::<TrainingRequest>(r#"{"datanet":"birds","base":"m","job":{}}"#);
+    wire::<TrainingQuoted>(&format!(r#"{{"quote":{quote},"steps":18,"count":3,"seconds":3600}}"#));
+    let of = |status: &str, payment: &str, more: &str| {
+        format!(
+            r#"{{"id":"ftjob-1","status":"{status}","payment":"{payment}","created_at":1,"until":2,"base":"m","name":"owl",
+            "rate":{{"answer":1,"thousand":0,"step":2}},"most_steps":18,
+            "progress":{{"phase":"training","step":1,"steps":2,"loss":0.5,"seconds_left":1.5,"memory_bytes":null}}{more}}}"#
+        )
+    };
+    wire::<TrainingView>(&of("running", "held", ""));
+    let paid = of("succeeded", "taken", r#","evaluation":{"accuracy":0.5},"receipt":"$ID","fee":37,"manifest":"$ID""#);
+    wire::<TrainingView>(&paid);
+    let failed = r#"{"id":"ftjob-1","status":"failed","payment":"released","reason":"r","created_at":1,"until":2,"base":"m","name":"owl",
+        "rate":{"answer":1,"thousand":0,"step":2},"most_steps":18,
+        "progress":{"phase":"","step":0,"steps":0,"loss":null,"seconds_left":null,"memory_bytes":null},
+        "error":{"code":"c","message":"m","param":null}}"#;
+    wire::<TrainingView>(failed);
+    wire::<TrainingFileParams>(r#"{"name":"transcript.json"}"#);
+    wire::<NewBoughtModel>(r#"{"receipt":"$ID","account":"alice"}"#);
+    wire::<BoughtModel>(r#"{"model":"$ID","name":"owl"}"#);
 }
 
 #[test]

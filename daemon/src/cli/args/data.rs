@@ -84,6 +84,9 @@ pub(in crate::cli) struct CreateDatanetArgs {
     /// What a model made of it takes at least for a thousand tokens of text, beside the price of the answer: an amount such as `0.002DNT`.
     #[arg(long, default_value = "0DNT", value_parser = amount, value_name = "AMOUNT")]
     pub token_price: u64,
+    /// What a node takes at least for each step of a training on it that is bought, beside the price of an answer: an amount such as `0.0005DNT`.
+    #[arg(long, default_value = "0DNT", value_parser = amount, value_name = "AMOUNT")]
+    pub step_price: u64,
     /// Lowest combined score accepted, in basis points.
     #[arg(long, default_value_t = 5_000)]
     pub accept_threshold: u32,

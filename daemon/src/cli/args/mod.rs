@@ -31,8 +31,8 @@ pub(super) use data::{
 };
 pub(super) use limits::LimitsArgs;
 pub(super) use models::{
-    ChatArgs, ClassifyArgs, CompleteArgs, DrawArgs, JobsCommand, ModelCommand, ModelExportArgs, RowsAs, TextsFrom,
-    TrainArgs, TrainCommand,
+    BuyArgs, ChatArgs, ClassifyArgs, CompleteArgs, DrawArgs, JobsCommand, ModelCommand, ModelExportArgs, RowsAs,
+    TextsFrom, TrainArgs, TrainCommand,
 };
 pub(super) use money::{ChannelCommand, EpochCommand, GrantArgs, KeysCommand, TransferArgs};
 pub(super) use node::{DevArgs, InitArgs, SetupArgs, StartArgs};

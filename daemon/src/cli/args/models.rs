@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use datanet_api::models::ExportFormat;
 
+use super::amount;
 use crate::cli::files::path;
 
 /// `train`.
@@ -45,6 +46,53 @@ pub(in crate::cli) enum TrainCommand {
         #[arg(long, value_name = "COUNT")]
         stretches: Option<usize>,
     },
+    /// Have a node train an adapter on a datanet for you, paid by its steps from a channel of yours, and register it as your model.
+    Buy(BuyArgs),
+    /// Follow a training that was ordered, and register what came of it.
+    Take {
+        /// The order's id, as `train buy` said it.
+        id: String,
+        /// The node that trains: the address of its public face; this node if not given.
+        #[arg(long, value_name = "URL")]
+        at: Option<String>,
+        /// The account that will own the model; the node's own if not given.
+        #[arg(long)]
+        account: Option<String>,
+    },
+}
+
+/// `train buy`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct BuyArgs {
+    /// The datanet's id or name.
+    pub datanet: String,
+    /// The job: a TOML or JSON file with `base`, `task`, `[lora]`, `[recipe]`, `[attribution]`.
+    #[arg(long, value_parser = path())]
+    pub file: PathBuf,
+    /// The node that trains: the address of its public face; this node if not given.
+    #[arg(long, value_name = "URL")]
+    pub at: Option<String>,
+    /// The channel that pays, from an account of this node to the node that trains.
+    #[arg(long, required_unless_present = "price")]
+    pub channel: Option<String>,
+    /// What the voucher promises in all, if it is another sum than what was promised before and the price.
+    #[arg(long, value_parser = amount, value_name = "AMOUNT")]
+    pub cumulative: Option<u64>,
+    /// The account whose channel pays and that will own the model; the node's own if not given.
+    #[arg(long)]
+    pub account: Option<String>,
+    /// Only so many entries of the datanet's history, in ledger order.
+    #[arg(long)]
+    pub count: Option<u64>,
+    /// The model's name.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Say what it costs, and order nothing.
+    #[arg(long)]
+    pub price: bool,
+    /// Return once it is ordered.
+    #[arg(long, conflicts_with = "price")]
+    pub detach: bool,
 }
 
 /// `jobs`.

@@ -10,7 +10,7 @@ use super::super::problem::Refusal;
 use super::super::routes::refusals;
 use super::super::{
     Services, agent_card, agents, ask, channels, classify, contributions, datanets, epochs, generate, health, models,
-    receipts, search, sellers, services, transactions, treasury, validators, x402,
+    receipts, search, sellers, services, trainings, transactions, treasury, validators, x402,
 };
 
 /// What a view of the ledger costs, and what is not in the table.
@@ -35,6 +35,10 @@ const COSTS: &[(&str, &str, u32)] = &[
     ("POST", "/v1/classify", ANSWER),
     ("POST", "/v1/chat/completions", ANSWER),
     ("POST", "/v1/completions", ANSWER),
+    ("POST", "/v1/trainings/quote", LOOK),
+    ("POST", "/v1/trainings", ANSWER),
+    ("GET", "/v1/trainings/{id}", VIEW),
+    ("GET", "/v1/trainings/{id}/file", LOOK),
     ("GET", "/v1/services", VIEW),
     ("POST", "/v1/agents/{id}/ask", ANSWER),
     ("GET", "/v1/receipts/{id}", LOOK),
@@ -94,6 +98,10 @@ pub(super) fn all() -> OpenApiRouter<Services> {
         .routes(routes!(classify::classify))
         .routes(routes!(generate::chat))
         .routes(routes!(generate::complete))
+        .routes(routes!(trainings::quote))
+        .routes(routes!(trainings::order))
+        .routes(routes!(trainings::show))
+        .routes(routes!(trainings::file))
         .routes(routes!(services::list))
         .routes(routes!(services::ask))
         .routes(routes!(receipts::show))

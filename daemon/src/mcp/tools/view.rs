@@ -146,6 +146,7 @@ fn method(method: i32) -> &'static str {
         Ok(Method::Influence) => "influence",
         Ok(Method::Span) => "span",
         Ok(Method::Composed) => "composed",
+        Ok(Method::Training) => "training",
         Err(_) => "unknown",
     }
 }

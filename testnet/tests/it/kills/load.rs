@@ -254,6 +254,7 @@ fn create_datanet() -> CreateDatanet {
         holdout_size: 100,
         min_bond: DNT,
         token_price: 0,
+        step_price: 0,
     }
 }
 

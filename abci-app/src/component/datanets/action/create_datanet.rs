@@ -93,6 +93,7 @@ fn record(action: &CreateDatanet, id: DatanetId, ctx: &TxContext<'_>) -> Datanet
         holdout_size: action.holdout_size,
         min_bond: action.min_bond,
         token_price: action.token_price,
+        step_price: action.step_price,
         creator: ctx.tx.signer,
         created_height: ctx.block.height,
         ..Datanet::default()

@@ -165,6 +165,7 @@ fn create_datanet() -> CreateDatanet {
         holdout_size: 100,
         min_bond: 10 * DNT,
         token_price: 0,
+        step_price: 0,
     }
 }
 
