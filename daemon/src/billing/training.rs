@@ -68,11 +68,16 @@ pub(super) fn of_training<S: StateRead>(state: &S, record: &AnswerRecord) -> Ser
     if !release.base.is_some_and(|base| adapted.contains(&base)) {
         return Ok(Some(format!("model {} is not what its manifest says was adapted", receipt.model)));
     }
-    for credit in &receipt.credits {
-        let known = contributions::get(state, &credit.contribution)?;
-        if !known.is_some_and(|known| known.datanet == datanet.id && known.was_final_at(receipt.height)) {
-            let (id, height) = (credit.contribution, receipt.height);
+    for part in release.sources.iter().flat_map(|source| &source.contributions) {
+        let (id, height) = (part.contribution, receipt.height);
+        let known = contributions::get(state, &id)?;
+        let Some(known) = known.filter(|known| known.datanet == datanet.id && known.was_final_at(height)) else {
             return Ok(Some(format!("contribution {id} was not final in datanet {} at height {height}", datanet.name)));
+        };
+        // Who is paid follows from it: no more can have been read than was given.
+        if part.records > known.records {
+            let (read, given) = (part.records, known.records);
+            return Ok(Some(format!("{read} records of contribution {id} were learnt from, and it has {given}")));
         }
     }
     before_its_channel(state, receipt)
@@ -174,7 +179,7 @@ mod tests {
         state.put(datanets::state_key::datanet(&DATANET), &datanet);
         for (n, status, final_height) in [(1, Status::Final, 50), (2, Status::Refused, 0)] {
             let id = ContributionId([n; 32]);
-            let mut given = Contribution { id, datanet: DATANET, final_height, ..Contribution::default() };
+            let mut given = Contribution { id, datanet: DATANET, records: 32, final_height, ..Contribution::default() };
             given.set_status(status);
             state.put(contributions::state_key::contribution(&id), &given);
         }
@@ -245,6 +250,8 @@ mod tests {
         other_datanet.receipt.datanet = DatanetId([9; 32]);
         let mut other_data = record(&job(), 1, usage(100, 30, 18));
         other_data.output.release.as_mut().unwrap().snapshots[0].count = 5;
+        let mut swollen = record(&job(), 1, usage(100, 30, 18));
+        swollen.output.release.as_mut().unwrap().sources[0].contributions[0].records = 33;
         let mut none = record(&job(), 1, usage(100, 30, 18));
         none.output.release = None;
         let wrong = [
@@ -256,6 +263,7 @@ mod tests {
             (other_base, "was adapted"),
             (other_datanet, "no datanet"),
             (other_data, "never had the data"),
+            (swollen, "33 records of contribution"),
             (none, "has no manifest"),
         ];
         for (record, words) in wrong {

@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn jobs_are_good_and_texts_are_divided() {
-        job(Some(1e-3)).check().unwrap();
+        job(Tuned { rate: Some(1e-3), ..Tuned::default() }).check().unwrap();
         scratch(64, 1).check().unwrap();
         let texts: Vec<String> = (0..100).map(|at| format!("text {at}")).collect();
         let data = prose(&texts);
