@@ -58,7 +58,7 @@ pub(crate) fn allowed(key: &str) -> &'static str {
         }
         "serving.training_orders" => "write a number from 0 to 1024; 0 trains for nobody else",
         "serving.training_price" => "write a number of base units; 0 takes no more than the ledger asks",
-        "serving.training_steps" => "write a number of steps from 1 to 10000000",
+        "serving.training_steps" => "write a number of steps from 1 to 1000000",
         "serving.training_hours" => "write a number of hours, from 1 to 168",
         "training.enabled" => "write true or false",
         "training.threads" => "write a number from 0 to 1024; 0 takes one per core, at most 2",
@@ -143,7 +143,7 @@ fn check_api(api: &ApiConfig) -> Result<(), Wrong> {
 fn check_serving(serving: &ServingConfig) -> Result<(), Wrong> {
     let (orders, steps, hours) = (serving.training_orders, serving.training_steps, serving.training_hours);
     require("serving.training_orders", &orders, orders <= 1_024)?;
-    require("serving.training_steps", &steps, (1..=10_000_000).contains(&steps))?;
+    require("serving.training_steps", &steps, (1..=1_000_000).contains(&steps))?;
     require("serving.training_hours", &hours, (1..=168).contains(&hours))
 }
 

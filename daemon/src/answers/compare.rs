@@ -73,6 +73,9 @@ pub(super) fn compare(
         let (claimed, found) = (excerpt(&claimed.answer), excerpt(&found.answer));
         return Ok(Comparison::Other(format!("the answer says {claimed:?}, this node finds {found:?}")));
     }
+    if claimed.label.is_some() && !is_likeliest(claimed) {
+        return Ok(Comparison::Other("its label is not the likeliest by its own probabilities".to_owned()));
+    }
     if let Some(what) = other_scores(claimed, found, precision) {
         return Ok(Comparison::Other(what));
     }
@@ -121,6 +124,13 @@ fn other_values(
     // A billionth a contribution is rounding.
     let rounding = theirs.len().max(ours.len()) as u64;
     Ok(apart > TOLERANCE.of(all).saturating_add(rounding))
+}
+
+/// Whether an answer's label is the one that it calls likeliest itself: what machines may differ by is no choice between two.
+fn is_likeliest(answer: &AskOutput) -> bool {
+    let most = answer.scores.iter().map(|score| score.probability).max();
+    let own = answer.scores.iter().find(|score| Some(&score.label) == answer.label.as_ref());
+    own.map(|score| score.probability) == most
 }
 
 fn excerpt(text: &str) -> String {

@@ -43,14 +43,17 @@ impl Billing {
     }
 
     /// Closes a channel of one of this node's accounts: at once where it pays this very node and what is owed can be settled, or has expired;
-    /// else its node has its time to settle. No answer is charged on it meanwhile.
+    /// else its node has its time to settle. No answer is charged on it meanwhile. A training that it pays for would take hours, and is ended by this.
     ///
     /// # Errors
     /// As [`crate::chain::Chain::execute`].
     pub async fn close(&self, channel: &Channel, key: &AccountKey) -> ServiceResult<Committed> {
-        let _end = self.reservations.closing(channel.id).await?;
+        let end = match self.db.trains_on(&channel.id)? {
+            true => None,
+            false => Some(self.reservations.closing(channel.id).await?),
+        };
         let mut statement = None;
-        if channel.node == self.identity.node_key() {
+        if end.is_some() && channel.node == self.identity.node_key() {
             match self.settled_statement(&channel.id).await {
                 Ok(signed) => statement = Some(signed),
                 Err(error) => {

@@ -72,7 +72,7 @@ fn signed_here(quote: &SignedQuote, here: &Here<'_>) -> ServiceResult<()> {
     }
     if quote.expires_at <= here.now {
         let detail =
-            format!("the quote expired {} seconds ago; have another at POST /v1/quotes", here.now - quote.expires_at);
+            format!("the quote expired {} seconds ago; have another where it was given", here.now - quote.expires_at);
         return Err(ServiceError::new(Code::QuoteExpired, detail).about("quote"));
     }
     Ok(())

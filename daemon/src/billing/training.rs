@@ -3,6 +3,8 @@
 //! Everything that pays follows from the manifest on the receipt: whose records, how many of each, and by its job how many steps. That the steps were
 //! taken is what repeating the run tells (`datanet train verify`), and nothing here.
 
+use std::collections::BTreeSet;
+
 use datanet_ledger::component::datanets::{self, Datanet, history};
 use datanet_ledger::component::{contributions, models};
 use datanet_ledger::state::StateRead;
@@ -57,10 +59,13 @@ pub(super) fn of_training<S: StateRead>(state: &S, record: &AnswerRecord) -> Ser
     if let Some(why) = wrong_usage(release, usage, &datanet) {
         return Ok(Some(why));
     }
+    // Of one datanet, as every good record of a training.
+    let mut there = BTreeSet::new();
     for snapshot in &release.snapshots {
         if history::at(state, &snapshot.datanet, snapshot.count)? != Some(*snapshot) {
             return Ok(Some(format!("datanet {} never had the data that its manifest names", datanet.name)));
         }
+        there.extend(history::members(state, &snapshot.datanet, snapshot.count)?.unwrap_or_default());
     }
     // A registered base was the one whose files it is of.
     let adapted = models::get(state, &receipt.model)?
@@ -69,10 +74,13 @@ pub(super) fn of_training<S: StateRead>(state: &S, record: &AnswerRecord) -> Ser
         return Ok(Some(format!("model {} is not what its manifest says was adapted", receipt.model)));
     }
     for part in release.sources.iter().flat_map(|source| &source.contributions) {
-        let (id, height) = (part.contribution, receipt.height);
+        let id = part.contribution;
         let known = contributions::get(state, &id)?;
-        let Some(known) = known.filter(|known| known.datanet == datanet.id && known.was_final_at(height)) else {
-            return Ok(Some(format!("contribution {id} was not final in datanet {} at height {height}", datanet.name)));
+        let Some(known) = known.filter(|_| there.contains(&id)) else {
+            return Ok(Some(format!(
+                "contribution {id} is not of the data of {} that its manifest names",
+                datanet.name
+            )));
         };
         // Who is paid follows from it: no more can have been read than was given.
         if part.records > known.records {
@@ -161,6 +169,7 @@ impl Billing {
 mod tests {
     use super::*;
     use datanet_ledger::component::contributions::{Contribution, Status};
+    use datanet_ledger::component::datanets::history::{Change, Entry};
     use datanet_ledger::component::models::Model;
     use datanet_ledger::state::{MemoryState, StateWrite};
     use datanet_training::job::{Method as Followed, Task};
@@ -183,9 +192,16 @@ mod tests {
             given.set_status(status);
             state.put(contributions::state_key::contribution(&id), &given);
         }
+        state.put(datanets::state_key::history(&DATANET, 1), &entry());
         let base = Model { id: REGISTERED, manifest: Digest(FILES.0), ..Model::default() };
         state.put(models::state_key::model(&REGISTERED), &base);
         state
+    }
+
+    /// The first contribution, the only one that its history has.
+    fn entry() -> Entry {
+        let (contribution, change) = (ContributionId([1; 32]), Change::Final as i32);
+        Entry { contribution, change, digest: Digest([5; 32]), height: 50 }
     }
 
     /// A job of three epochs of 32 records in batches of 16: six steps, and twelve for its halves.
@@ -200,7 +216,7 @@ mod tests {
         let part = SourcePart { contribution: ContributionId([contribution; 32]), records: 32 };
         let release = Release {
             base: Some(FILES),
-            snapshots: vec![DataSnapshot::start(DATANET)],
+            snapshots: vec![DataSnapshot { datanet: DATANET, count: 1, digest: entry().digest }],
             sources: vec![Source { contributions: vec![part], ..Source::default() }],
             job: job.to_json(),
             ..Release::default()
@@ -259,7 +275,7 @@ mod tests {
             (record(&job(), 1, usage(100, 29, 18)), "the least are"),
             (record(&job(), 1, usage(99, 45, 18)), "the least are"),
             (record(&early, 1, usage(100, 30, 18)), "ended early"),
-            (record(&job(), 2, usage(100, 30, 18)), "was not final"),
+            (record(&job(), 2, usage(100, 30, 18)), "is not of the data"),
             (other_base, "was adapted"),
             (other_datanet, "no datanet"),
             (other_data, "never had the data"),

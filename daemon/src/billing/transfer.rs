@@ -41,6 +41,8 @@ use crate::keyring::AccountKey;
 pub const GRACE_SECONDS: u64 = 600;
 /// How long a transaction is waited for. Sent again, the request finds it in its block.
 const LANDING: Duration = Duration::from_secs(60);
+/// How long a transfer that was executed a moment ago is waited for until it can be looked up.
+const JUST_TAKEN: Duration = Duration::from_secs(5);
 /// Blocks that a transaction may be valid for at most: nobody keeps this node waiting for one that stays behind all others.
 pub const LONGEST_WAIT: u64 = 600;
 
@@ -215,9 +217,20 @@ impl Billing {
 
     /// That the ledger would take it now, or has just done so.
     async fn check_will_land(&self, tender: &Tender) -> ServiceResult<()> {
-        match self.check_would_be_taken(tender).await {
-            Err(_) if self.chain.tx_status(&tender.hash())?.is_some_and(|status| status.code.is_ok()) => Ok(()),
-            done => done,
+        let Err(refused) = self.check_would_be_taken(tender).await else { return Ok(()) };
+        let hash = tender.hash();
+        let status = match refused.code {
+            // The block that has it may still be on its way to where it is looked up.
+            Code::TransactionReplayed => {
+                let landed = self.chain.wait(&hash, tender.tx.body.expiry);
+                tokio::time::timeout(JUST_TAKEN, landed).await.ok().transpose()?
+            }
+            _ => self.chain.tx_status(&hash)?,
+        };
+        match (status, refused.code) {
+            (Some(status), _) if status.code.is_ok() => Ok(()),
+            (_, Code::TransactionRefused | Code::TransactionReplayed) => Err(bad(refused.detail)),
+            _ => Err(refused),
         }
     }
 
@@ -228,10 +241,7 @@ impl Billing {
                 "the transaction is good up to height {expiry}, and the ledger is at {height}; let it be good for 1 to {LONGEST_WAIT} blocks"
             )));
         }
-        self.chain.would_take(tender.bytes.clone()).await.map_err(|error| match error.code {
-            Code::TransactionRefused | Code::TransactionReplayed => bad(error.detail),
-            _ => error,
-        })
+        self.chain.would_take(tender.bytes.clone()).await
     }
 
     /// Sends it, and returns once it is in a block, has been before, or is refused there.

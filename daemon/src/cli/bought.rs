@@ -47,6 +47,13 @@ pub(super) async fn buy(client: &Client, args: BuyArgs, output: Output) -> Resul
     let account = args.account.clone().unwrap_or_else(|| NODE_ACCOUNT.to_owned());
     let channel = client.channel(&args.channel.context("name the channel that pays with --channel")?).await?;
     let price = quote["price"].as_u64().context("the node's quote has no price")?;
+    if let Some(most) = args.most.filter(|most| price > *most) {
+        bail!(
+            "it would cost {} at most, more than the {} of --most; nothing was ordered",
+            money(&price.into()),
+            money(&most.into())
+        );
+    }
     let cumulative = match args.cumulative {
         Some(cumulative) => cumulative,
         None => promised(client, &account, &channel).await?.saturating_add(price),

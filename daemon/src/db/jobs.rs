@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use datanet_types::rate::Rate;
 use datanet_types::release::DataSnapshot;
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Amount, DatanetId, Digest, ModelId, ReceiptId};
+use datanet_types::{Amount, ChannelId, DatanetId, Digest, ModelId, ReceiptId};
 use redb::{ReadableTable, WriteTransaction};
 
 use super::{LocalStore, failed, table};
@@ -327,6 +327,15 @@ impl LocalStore {
             Some(number) => table::get(tx, JOBS, &number.to_be_bytes()),
             None => Ok(None),
         })
+    }
+
+    /// Whether a channel pays for a training that is ordered and not over.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn trains_on(&self, channel: &ChannelId) -> ServiceResult<bool> {
+        let open = |order: &TrainingOrder| order.end.is_none() && order.voucher.channel == *channel;
+        Ok(self.jobs()?.iter().any(|job| job.order.as_ref().is_some_and(open)))
     }
 
     /// All jobs, newest first.

@@ -12,8 +12,8 @@ use crate::db::jobs::JobRecord;
 use crate::db::now;
 use crate::error::{Code, ServiceError, ServiceResult};
 
-/// How long a release that was ordered and paid can be fetched here. It is longer than anybody audits the epoch that its receipt is settled in, and as
-/// long as an answer is given again for its payment.
+/// How long a release that was ordered and paid can be fetched here: as long as an answer is given again for its payment. Whoever audits its receipt later
+/// does so by the manifest on it.
 pub const ORDERED_SECONDS: u64 = LAPSE.seconds;
 
 impl Models {

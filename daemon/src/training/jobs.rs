@@ -92,7 +92,7 @@ impl Training {
         // So that the operator sees who has his node train.
         record.metadata.insert("ordered_by_channel".to_owned(), order.voucher.channel.to_string());
         let queued = self.queue(JobRecord { order: Some(order), ..record }).await?;
-        self.tell_left_out(queued, &left_out)
+        Ok(self.tell_left_out(queued.clone(), &left_out).unwrap_or(queued))
     }
 
     /// Whether jobs are run here.
@@ -247,10 +247,13 @@ impl Training {
             ));
         }
         let job = self.db.add_job(record)?;
-        let job =
-            self.tell(job.number, EventLevel::Info, "message", "the job waits for its turn", serde_json::Value::Null)?;
         self.wake.notify_one();
-        Ok(job)
+        // It is written down, and runs, whatever becomes of its events.
+        let told = "the job waits for its turn";
+        Ok(self.tell(job.number, EventLevel::Info, "message", told, serde_json::Value::Null).unwrap_or_else(|error| {
+            tracing::warn!(%error, job = %job.id, "what a job does could not be written down");
+            job
+        }))
     }
 
     /// Whether another order may wait here: those of others have a bound of their own, so that they never fill the operator's queue.
@@ -280,7 +283,7 @@ impl Training {
         };
         let event = super::progress::event(level, "message", &told);
         self.change_and_tell(job, Some(event), |job| {
-            if let Some(order) = &mut job.order {
+            if let Some(order) = job.order.as_mut().filter(|order| order.end.is_none()) {
                 order.end = Some(end);
             }
         })

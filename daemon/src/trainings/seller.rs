@@ -69,7 +69,7 @@ impl TrainingSeller {
                     open.spawn(self.trainings.clone().sell(job, id, Some(held), self.shutdown.clone()));
                 }
                 Some(ended) = open.join_next() => ended?,
-                _ = sweep.tick() => self.trainings.forget_old()?,
+                _ = sweep.tick() => self.trainings.forget_old().await?,
             }
         }
         receiver.close();
@@ -87,9 +87,13 @@ fn is_open(job: &JobRecord) -> bool {
     job.order.as_ref().is_some_and(|order| order.end.is_none())
 }
 
-/// Whether it is worth trying again: the ledger is not there, something must be settled first, or another answer is under way on the channel.
+/// Whether it is worth trying again: the ledger is not there, a store is full or fails, something must be settled first, or another answer is under way
+/// on the channel.
 fn passes(error: &ServiceError) -> bool {
-    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::TimedOut | ErrorKind::Overloaded)
+    let kind = error.kind();
+    let stores = [Code::BlobStore, Code::LocalStore, Code::LedgerState, Code::Io];
+    matches!(kind, ErrorKind::Unavailable | ErrorKind::TimedOut | ErrorKind::Overloaded | ErrorKind::StorageFull)
+        || stores.contains(&error.code)
         || matches!(error.code, Code::Unsettled | Code::AnswerUnderWay)
 }
 
@@ -225,6 +229,10 @@ impl Trainings {
     ) -> ServiceResult<()> {
         let release = match release {
             Ok(release) => release,
+            Err(error) if passes(&error) && now() < order.until.saturating_add(PATIENCE) => {
+                held.leave();
+                return Err(error);
+            }
             Err(error) => {
                 held.release().await;
                 return self.unpaid(number, error.detail);
@@ -232,6 +240,21 @@ impl Trainings {
         };
         let mut held = held;
         loop {
+            // What stands in the way of taking it is waited for while it is held: nothing else is bought with it meanwhile.
+            while let Err(error) = self.billing.renew(&mut held) {
+                if !passes(&error) || now() >= order.until.saturating_add(PATIENCE) {
+                    held.release().await;
+                    return self.unpaid(number, error.detail);
+                }
+                tracing::info!(%error, "a training that is done is paid as soon as that can be done");
+                tokio::select! {
+                    () = shutdown.cancelled() => {
+                        held.leave();
+                        return Ok(());
+                    }
+                    () = tokio::time::sleep(AGAIN) => {}
+                }
+            }
             let error = match self.captured(order, release.clone(), held).await {
                 Ok(receipt) => return self.paid(number, receipt).await,
                 Err(error) => error,
@@ -253,10 +276,9 @@ impl Trainings {
         }
     }
 
-    async fn captured(&self, order: &TrainingOrder, release: Release, mut held: Held) -> ServiceResult<ReceiptId> {
+    async fn captured(&self, order: &TrainingOrder, release: Release, held: Held) -> ServiceResult<ReceiptId> {
         let base = release.base.unwrap_or_default();
-        let renewed = self.billing.renew(&mut held);
-        let known = renewed.and_then(|()| self.models.registered_base(&base));
+        let known = self.models.registered_base(&base);
         let sold =
             |known: Option<ModelId>| self.billing.trained(release, order.rate, known.unwrap_or(base), order.height);
         match known.and_then(sold) {
@@ -279,11 +301,17 @@ impl Trainings {
         self.training.end_order(number, OrderEnd::Unpaid { reason, at: now() }).map(drop)
     }
 
-    /// Forgets orders that are long over, with their jobs: whoever bought something has its receipt.
-    fn forget_old(&self) -> ServiceResult<()> {
+    /// Forgets orders that are long over, with their jobs and what is kept here for nobody else: whoever bought something has its receipt.
+    async fn forget_old(&self) -> ServiceResult<()> {
         let since = now().saturating_sub(ORDERED_SECONDS);
         for job in self.training.jobs()? {
             if job.state.is_over() && job.order.as_ref().is_some_and(|order| !order.is_remembered(since)) {
+                if let Some(packed) = &job.packed
+                    && let Err(error) = self.models.remove_files(&packed.model).await
+                {
+                    // Somebody else needs it, or it is gone.
+                    tracing::debug!(%error, model = %packed.model, "the files of an old order stay");
+                }
                 self.db.forget_job(job.number)?;
             }
         }

@@ -2,7 +2,7 @@
 
 use datanet_types::quote::SignedQuote;
 use datanet_types::voucher::SignedVoucher;
-use datanet_types::{Digest, ReceiptId};
+use datanet_types::{ChannelId, Digest, ReceiptId};
 
 use super::wish::Wish;
 use super::{Taken, Trainings};
@@ -10,9 +10,26 @@ use crate::billing::payment::Payment;
 use crate::billing::price::Price;
 use crate::billing::purchase::{Admission, Held, Order};
 use crate::billing::reservation::{Asked, Kind};
+use crate::caller;
 use crate::db::jobs::{JobRecord, OrderEnd, TrainingOrder};
 use crate::db::now;
 use crate::error::{Code, ServiceError, ServiceResult};
+
+/// Orders on a channel that may have come to nothing within the days that orders are remembered.
+const MOST_FAILURES: usize = 3;
+
+/// That not all that is ordered on a channel comes to nothing, which costs this node work and whoever orders nothing.
+fn check_failures(jobs: &[JobRecord], channel: &ChannelId) -> ServiceResult<()> {
+    let of_channel = jobs.iter().filter_map(|job| job.order.as_ref()).filter(|order| order.voucher.channel == *channel);
+    let failed = of_channel.filter(|order| matches!(order.end, Some(OrderEnd::Unpaid { .. }))).count();
+    if failed < MOST_FAILURES {
+        return Ok(());
+    }
+    let detail = format!(
+        "{failed} trainings that were ordered on channel {channel} came to nothing; order on another channel, or another job in some days"
+    );
+    Err(ServiceError::new(Code::TooManyJobs, detail).again_in(24 * 3_600))
+}
 
 impl Trainings {
     /// Orders a training, or finds the one that this voucher has ordered before, whatever that costs by now and whether or not anything is sold here still.
@@ -26,6 +43,13 @@ impl Trainings {
         voucher: SignedVoucher,
         quote: Option<SignedQuote>,
     ) -> ServiceResult<JobRecord> {
+        let trainings = self.clone();
+        // In a task of its own: a caller who leaves meanwhile leaves no job that nobody sells.
+        let ordered = caller::spawn(async move { trainings.taken(wish, voucher, quote).await });
+        ordered.await.map_err(|error| ServiceError::caused(Code::ShuttingDown, error))?
+    }
+
+    async fn taken(&self, wish: Wish, voucher: SignedVoucher, quote: Option<SignedQuote>) -> ServiceResult<JobRecord> {
         self.billing.check_signed(&voucher)?;
         let _lane = self.channels.hold(&voucher.channel.0).await;
         let asked = wish.asked();
@@ -33,7 +57,9 @@ impl Trainings {
             return Ok(job);
         }
         let (rate, most_steps, count) = self.priced(&wish).await?;
-        self.training.check_orders(&self.training.jobs()?)?;
+        let jobs = self.training.jobs()?;
+        self.training.check_orders(&jobs)?;
+        check_failures(&jobs, &voucher.channel)?;
         let until = now().saturating_add(self.seconds());
         let payment = Payment::by_voucher(voucher.clone()).held_until(until).quoted(quote);
         let price = Price::of_training(rate, most_steps);

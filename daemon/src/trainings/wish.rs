@@ -1,7 +1,7 @@
 //! What may be ordered, and what it costs: a job is somebody else's, so that everything in it has a bound, and what costs work and is no step is left out.
 
 use datanet_ledger::component::datanets::Datanet;
-use datanet_training::job::{Data, Job};
+use datanet_training::job::{CurvatureRows, Data, Job};
 use datanet_training::steps;
 use datanet_types::amount::display;
 use datanet_types::quote::SignedQuote;
@@ -21,6 +21,9 @@ const MAX_TOKENS: usize = 512;
 const MAX_RANK: usize = 64;
 /// Most halves that pay is found by; each takes the steps of the run again, and a table as large as the first.
 const MAX_HALVES: usize = 8;
+
+/// Combinations of signs that curvature is found by, of which each takes a backward pass of the batch: fewer than these.
+const MAX_SIGNS: usize = 9;
 
 /// A training that somebody wants.
 #[derive(Debug, Clone)]
@@ -52,6 +55,10 @@ impl Wish {
     /// As the payment engine knows it.
     pub fn asked(&self) -> Asked {
         Asked::of(Kind::Train, &self.datanet.id.0, &self.words)
+    }
+
+    fn is_of(&self, named: &str) -> bool {
+        named == self.datanet.name || named == self.datanet.id.to_hex()
     }
 
     /// The job with the data that was priced, whatever is given to the datanet meanwhile.
@@ -93,6 +100,13 @@ impl Trainings {
         self.training.check_ready()?;
         let job = &wish.new.job;
         check(job)?;
+        if let Some(other) = job.data.datanets.iter().find(|named| !wish.is_of(named)) {
+            let detail = format!(
+                "data.datanets names {other:.80?}, and what is asked for is a training on {}; leave it out",
+                wish.datanet.name
+            );
+            return Err(ServiceError::new(Code::BadJob, detail).about("job.data.datanets"));
+        }
         self.check_base_is_here(&job.base).await?;
         let (records, count) = self.records_at_most(wish)?;
         let steps = steps::of(job, records.min(job.data.max_records));
@@ -167,6 +181,10 @@ fn check(job: &Job) -> ServiceResult<()> {
         ("lora.rank", job.lora.rank, MAX_RANK),
         ("attribution.halves", job.attribution.halves, MAX_HALVES),
     ];
+    if let CurvatureRows::All | CurvatureRows::Signs(MAX_SIGNS..) = job.attribution.curvature {
+        let why = format!("is auto, true-label, none, or signs of less than {MAX_SIGNS}: a step has one price");
+        return refuse("attribution.curvature", why);
+    }
     if let Some((key, number, most)) = most.into_iter().find(|(_, number, most)| number > most) {
         return refuse(key, format!("is {most} at most, and not {number}: a step has one price"));
     }
@@ -217,6 +235,8 @@ mod tests {
         refused(&|job| job.evaluation.checkpoint = 1, "evaluation.checkpoint");
         refused(&|job| job.attribution.audit_subsets = 100, "attribution.audit_subsets");
         refused(&|job| job.attribution.audit_contributors = 3, "attribution.audit_contributors");
+        refused(&|job| job.attribution.curvature = CurvatureRows::Signs(9), "attribution.curvature");
+        refused(&|job| job.attribution.curvature = CurvatureRows::All, "attribution.curvature");
         refused(&|job| job.data.height = Some(4), "data");
         refused(&|job| job.data.without = vec![datanet_types::ContributionId([1; 32])], "data");
     }

@@ -242,6 +242,39 @@ async fn what_a_stranger_may_not_have_is_refused_before_anything_is_held() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_is_asked_back_ends_its_training_and_three_that_come_to_nothing_are_the_last() {
+    let Some(node) = prepared_as(selling()).await else { return };
+    let (face, payer) = (face(&node), Payer::new(&node).await);
+    // An account of this very node takes its channel back at once, and does not wait for what takes hours.
+    let opened = node.post("/v1/channels", json!({ "account": "node", "deposit": 50_000, "seconds": LASTS })).await;
+    let id = opened["id"].as_str().unwrap();
+    let signed = node.post(&format!("/v1/channels/{id}/voucher"), json!({ "cumulative": most(40) })).await;
+    let ordered = read("an order", order(&face, &wish(40, json!({ "voucher": signed })))).await["id"].clone();
+    node.post(&format!("/v1/channels/{id}/close"), json!({})).await;
+    let ended = over(&face, &ordered).await;
+    assert_eq!((&ended["payment"], &ended["receipt"]), (&json!("released"), &Value::Null), "{ended:#}");
+
+    let channel = channel(&node, &payer).await;
+    let body = wish(40, json!({ "voucher": payer.voucher(channel, most(40)) }));
+    for _ in 0..3 {
+        let id = read("an order", order(&face, &body)).await["id"].clone();
+        node.post(&format!("/v1/fine_tuning/jobs/{}/cancel", id.as_str().unwrap()), Value::Null).await;
+        assert_eq!(over(&face, &id).await["payment"], "released");
+    }
+    refused("once more", order(&face, &body), 429, "too-many-jobs", "came to nothing").await;
+
+    let other = |job: Value| {
+        let mut wish = wish(1, json!({}));
+        wish["job"].as_object_mut().unwrap().extend(job.as_object().unwrap().clone());
+        face.bare(Method::POST, "/v1/trainings/quote").json(&wish)
+    };
+    let signs = json!({ "attribution": { "method": "influence", "curvature": "signs-64" } });
+    refused("dear steps", other(signs), 422, "bad-job", "attribution.curvature").await;
+    let data = json!({ "data": { "datanets": ["fish"] } });
+    refused("other data", other(data), 422, "bad-job", "data.datanets").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_training_goes_on_after_a_restart_and_is_paid_once() {
     let Some(mut node) = prepared_as(selling()).await else { return };
     let payer = Payer::new(&node).await;

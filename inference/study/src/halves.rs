@@ -3,6 +3,7 @@
 
 use datanet_training::attribution::pay::of_odds;
 use datanet_training::attribution::{Model, Replay, Rows, gradients};
+use datanet_training::network::Network;
 use datanet_training::run::{Course, Following, TrainError};
 
 use crate::{StudyError, losses};
@@ -51,6 +52,32 @@ pub(crate) fn values(places: &[Place], model: &mut dyn Model, answers: &[usize])
     let mut sums = [Rows::none(0), Rows::none(0)];
     for place in places {
         sums.iter_mut().zip(place.values(model, answers)?).for_each(|(sum, values)| add(sum, &values));
+    }
+    let each = 1.0 / places.len().max(1) as f32;
+    sums.iter_mut().for_each(|sum| sum.data.iter_mut().for_each(|value| *value *= each));
+    Ok(sums)
+}
+
+/// The same of all that a classifier may answer, each label weighed by its probability in `said`, `[answers, labels]`.
+pub(crate) fn expected(
+    places: &[Place],
+    network: &mut Network,
+    answers: &[usize],
+    said: &Rows,
+) -> Result<[Rows; 2], StudyError> {
+    let mut sums = [Rows::none(0), Rows::none(0)];
+    for place in places {
+        let here = network.forward(&place.theta, answers).map_err(TrainError::from)?.log_probabilities;
+        let factor = |(said, log): (&f32, &f32)| said / (log / 2.0).exp().max(f32::MIN_POSITIVE);
+        let factors: Vec<f32> = said.data.iter().zip(&here.data).map(factor).collect();
+        let gradients = network.class_rows(&place.theta, answers, &factors).map_err(TrainError::from)?;
+        let by_loss = gradients::product(&place.table, &gradients);
+        let chance = |(said, here): (&[f32], &[f32])| said.iter().zip(here).map(|(q, log)| q * log.exp()).sum::<f32>();
+        let chances: Vec<f32> = said.iter().zip(here.iter()).map(chance).collect();
+        let mut by_odds = by_loss.clone();
+        let rows = by_odds.data.chunks_mut(chances.len().max(1));
+        rows.for_each(|row| row.iter_mut().zip(&chances).for_each(|(value, p)| *value = of_odds(*value, -p.ln())));
+        sums.iter_mut().zip([by_loss, by_odds]).for_each(|(sum, values)| add(sum, &values));
     }
     let each = 1.0 / places.len().max(1) as f32;
     sums.iter_mut().for_each(|sum| sum.data.iter_mut().for_each(|value| *value *= each));

@@ -97,7 +97,7 @@ impl Recipe {
     pub fn steps(&self, samples: usize) -> usize {
         let batch = self.batch.max(1);
         let per_epoch = if samples >= batch { samples / batch } else { usize::from(samples > 0) };
-        self.epochs * per_epoch
+        self.epochs.saturating_mul(per_epoch)
     }
 
     /// The records of every step: each epoch a new seeded order, cut into batches. What is left at an epoch's end

@@ -78,6 +78,9 @@ pub(in crate::cli) struct BuyArgs {
     /// What the voucher promises in all, if it is another sum than what was promised before and the price.
     #[arg(long, value_parser = amount, value_name = "AMOUNT")]
     pub cumulative: Option<u64>,
+    /// What it may cost; if the node wants more, nothing is signed and nothing is ordered.
+    #[arg(long, value_parser = amount, value_name = "AMOUNT")]
+    pub most: Option<u64>,
     /// The account whose channel pays and that will own the model; the node's own if not given.
     #[arg(long)]
     pub account: Option<String>,

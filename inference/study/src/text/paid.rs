@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use datanet_training::attribution::audit::Progress;
 use datanet_training::attribution::cholesky::Cholesky;
 use datanet_training::attribution::pay::netted;
-use datanet_training::attribution::{Curvature, Model};
+use datanet_training::attribution::{Curvature, Model, Rows};
 use datanet_training::network::Network;
 use datanet_training::random::Stream;
 use datanet_training::run::{Following, TrainError};
@@ -140,15 +140,21 @@ impl TextTask {
     ) -> Result<Vec<Paid>, StudyError> {
         let tables = self.tables(curvature)?;
         let (half, shapley, mut paid) = (positive(&truth.half.values), positive(&truth.shapley.values), Vec::new());
+        if let (true, Some((_, all))) = (given.is_some(), tables.first()) {
+            let mut said =
+                self.network.forward(&all[0].theta, &self.queries).map_err(TrainError::from)?.log_probabilities;
+            said.data.iter_mut().for_each(|log| *log = log.exp());
+            for (table, places) in &tables {
+                let values = halves::expected(places, &mut self.network, &self.queries, &said)?;
+                paid.extend(scored(&format!("{table}, all answers by their probabilities"), &values, &half, &shapley));
+            }
+        }
         let asked = [("right answers", Some(&mut self.network)), ("answers as they were given", given)];
         for (which, network) in asked {
             let Some(network) = network else { continue };
             for (table, places) in &tables {
                 let values = halves::values(places, network, &self.queries)?;
-                for (unit, values) in ["log-probability", "log-odds"].iter().zip(&values) {
-                    let (rule, shares) = (format!("{table}, {which}, {unit}"), netted(values));
-                    paid.push(Paid { rule, half: distance(&shares, &half), shapley: distance(&shares, &shapley) });
-                }
+                paid.extend(scored(&format!("{table}, {which}"), &values, &half, &shapley));
             }
         }
         Ok(paid)
@@ -175,6 +181,15 @@ impl TextTask {
     fn columns(&self) -> usize {
         self.contributors.iter().max().map_or(0, |last| last + 1)
     }
+}
+
+/// How far the shares by these values are from both truths, by log-probability and by log-odds.
+fn scored(rule: &str, values: &[Rows; 2], half: &[f64], shapley: &[f64]) -> [Paid; 2] {
+    let of = |unit: &str, values: &Rows| {
+        let (rule, shares) = (format!("{rule}, {unit}"), netted(values));
+        Paid { rule, half: distance(&shares, half), shapley: distance(&shares, shapley) }
+    };
+    [of("log-probability", &values[0]), of("log-odds", &values[1])]
 }
 
 /// Who is there after the first of an order, the first two, and so on.
