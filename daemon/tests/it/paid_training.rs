@@ -247,7 +247,7 @@ async fn a_channel_that_is_asked_back_ends_its_training_and_three_that_come_to_n
     let (face, payer) = (face(&node), Payer::new(&node).await);
     // An account of this very node takes its channel back at once, and does not wait for what takes hours.
     let opened = node.post("/v1/channels", json!({ "account": "node", "deposit": 50_000, "seconds": LASTS })).await;
-    let id = opened["id"].as_str().unwrap();
+    let id = opened["channel"].as_str().unwrap();
     let signed = node.post(&format!("/v1/channels/{id}/voucher"), json!({ "cumulative": most(40) })).await;
     let ordered = read("an order", order(&face, &wish(40, json!({ "voucher": signed })))).await["id"].clone();
     node.post(&format!("/v1/channels/{id}/close"), json!({})).await;

@@ -3,6 +3,7 @@ use datanet_training::recipe::Recipe;
 use datanet_training::run::{Control, Setup, train};
 
 use super::*;
+use crate::halves::{self, Place};
 use crate::testing::{base, prose, runtime, session, topics};
 
 #[test]
@@ -25,6 +26,31 @@ fn a_small_text_task_is_studied() {
     assert_eq!((report.rows.len(), report.steps), (7, 6));
     // Six steps are nearly linear, so replay is nearly the truth.
     assert!(report.rows[0].faithfulness.lds.unwrap() > 0.8, "{report:#?}");
+}
+
+/// Who is sure of one label says what that label's loss says.
+#[test]
+fn answers_by_their_probabilities_are_answers_where_these_are_one() {
+    let data = topics(48, 12, true);
+    let mut job = Job::new("base", Task::Classify);
+    (job.lora.rank, job.lora.alpha, job.lora.layers, job.max_tokens) = (4, 8.0, Some(vec![5]), 24);
+    job.recipe = Recipe { batch: 16, epochs: 1, warmup: 3, ..Recipe::default() };
+    let cache = tempfile::tempdir().unwrap();
+    let mut task = TextTask::new(&data, &job, &base(), cache.path(), &runtime(), &session()).unwrap();
+    let theta = task.course.train(&mut task.network, &[]).unwrap();
+    let classes = data.labels.len();
+    let mut said = Rows::zeros(task.queries.len(), classes);
+    for (at, query) in task.queries.iter().enumerate() {
+        said.row_mut(at)[task.network.label(*query).unwrap()] = 1.0;
+    }
+    let table = Rows { rows: 1, columns: theta.len(), data: theta.iter().map(|x| x * 0.1 + 0.01).collect() };
+    let places = [Place { theta, table }];
+    let queries = task.queries.clone();
+    let by_label = halves::values(&places, &mut task.network, &queries).unwrap();
+    let by_probability = halves::expected(&places, &mut task.network, &queries, &said).unwrap();
+    for (a, b) in by_label.iter().zip(&by_probability).flat_map(|(a, b)| a.data.iter().zip(&b.data)) {
+        assert!((a - b).abs() <= 1e-4 * a.abs().max(1e-2), "{a} {b}");
+    }
 }
 
 #[test]
