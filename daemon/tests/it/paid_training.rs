@@ -26,6 +26,9 @@ const STEPS: u64 = 18;
 /// Longer than an hour and what the node needs to settle.
 const LASTS: u64 = 20_000;
 
+/// What a dishonest node changes before it signs.
+type Forge = fn(&mut AnswerRecord);
+
 /// A node that sells trainings, with a public face.
 fn selling() -> NodeConfig {
     let mut config = kit::config();
@@ -166,7 +169,7 @@ async fn receipt(node: &TestNode, done: &Value) {
         receipt.split = datanet_types::epoch::FeeShares::STANDARD.split(receipt.fee);
         AnswerRecord::sign(record.receipt, record.input, record.output, identity.secret())
     };
-    let forgeries: [(fn(&mut AnswerRecord), &str); 3] = [
+    let forgeries: [(Forge, &str); 3] = [
         (|r| r.receipt.usage.as_mut().unwrap().steps += 1, "19 steps were charged, and its job takes 18"),
         (|r| r.receipt.usage.as_mut().unwrap().rate.answer -= 1, "the least are"),
         (|r| r.receipt.model.0[0] ^= 1, "was adapted"),
