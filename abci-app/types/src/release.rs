@@ -492,6 +492,11 @@ impl Release {
 
     /// The credits of an answer with these influences: what of their worth is above zero shares the whole, see [`influence_weights`].
     pub fn credits(&self, influence: &[Influence]) -> Vec<Credit> {
+        self.credited(influence_weights(influence))
+    }
+
+    /// The credits of contributions with these weights, as far as it learnt from them.
+    pub(crate) fn credited(&self, weights: Vec<(ContributionId, Ppm)>) -> Vec<Credit> {
         let parts = |source: &Source| {
             let contributor = source.contributor;
             source.contributions.iter().map(move |part| (part.contribution, contributor)).collect::<Vec<_>>()
@@ -500,7 +505,7 @@ impl Release {
         let credit = |(contribution, weight): (ContributionId, Ppm)| {
             Some(Credit { contribution, contributor: *givers.get(&contribution)?, weight })
         };
-        influence_weights(influence).into_iter().filter_map(credit).collect()
+        weights.into_iter().filter_map(credit).collect()
     }
 }
 

@@ -135,6 +135,16 @@ pub enum OrderEnd {
 }
 
 impl TrainingOrder {
+    /// Whether it waits, is trained, or is to be paid.
+    pub fn is_open(&self) -> bool {
+        self.end.is_none()
+    }
+
+    /// Whether it came to nothing.
+    pub fn is_unpaid(&self) -> bool {
+        matches!(self.end, Some(OrderEnd::Unpaid { .. }))
+    }
+
     /// Whether what it made is still to be had: it is not over yet, or was paid at `since` or later.
     pub fn keeps_files(&self, since: u64) -> bool {
         match &self.end {
@@ -334,7 +344,7 @@ impl LocalStore {
     /// # Errors
     /// When the store cannot be read.
     pub fn trains_on(&self, channel: &ChannelId) -> ServiceResult<bool> {
-        let open = |order: &TrainingOrder| order.end.is_none() && order.voucher.channel == *channel;
+        let open = |order: &TrainingOrder| order.is_open() && order.voucher.channel == *channel;
         Ok(self.jobs()?.iter().any(|job| job.order.as_ref().is_some_and(open)))
     }
 

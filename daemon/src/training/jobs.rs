@@ -261,7 +261,7 @@ impl Training {
     /// # Errors
     /// When as many wait as may ([`Code::TooManyJobs`]).
     pub fn check_orders(&self, jobs: &[JobRecord]) -> ServiceResult<()> {
-        let open = |job: &&JobRecord| job.order.as_ref().is_some_and(|order| order.end.is_none());
+        let open = |job: &&JobRecord| job.order.as_ref().is_some_and(TrainingOrder::is_open);
         let waiting = jobs.iter().filter(open).count();
         if waiting < self.most_orders as usize {
             return Ok(());
@@ -283,7 +283,7 @@ impl Training {
         };
         let event = super::progress::event(level, "message", &told);
         self.change_and_tell(job, Some(event), |job| {
-            if let Some(order) = job.order.as_mut().filter(|order| order.end.is_none()) {
+            if let Some(order) = job.order.as_mut().filter(|order| order.is_open()) {
                 order.end = Some(end);
             }
         })

@@ -84,7 +84,7 @@ impl TrainingSeller {
 }
 
 fn is_open(job: &JobRecord) -> bool {
-    job.order.as_ref().is_some_and(|order| order.end.is_none())
+    job.order.as_ref().is_some_and(TrainingOrder::is_open)
 }
 
 /// Whether it is worth trying again: the ledger is not there, a store is full or fails, something must be settled first, or another answer is under way
@@ -97,14 +97,26 @@ fn passes(error: &ServiceError) -> bool {
         || matches!(error.code, Code::Unsettled | Code::AnswerUnderWay)
 }
 
+/// Whether what an order failed of passes, and there is time left for it.
+fn is_for_now(error: &ServiceError, order: &TrainingOrder) -> bool {
+    passes(error) && now() < order.until.saturating_add(PATIENCE)
+}
+
+/// Waits before something is tried again; whether the node does not stop meanwhile.
+async fn goes_on(shutdown: &CancellationToken) -> bool {
+    tokio::select! {
+        () = shutdown.cancelled() => false,
+        () = tokio::time::sleep(AGAIN) => true,
+    }
+}
+
 impl Trainings {
     /// Sees one order to its end, however often a store has to be asked for it.
     async fn sell(self, number: u64, id: String, mut held: Option<Held>, shutdown: CancellationToken) {
         while let Err(error) = self.sell_once(number, &id, held.take(), &shutdown).await {
             tracing::warn!(%error, training = %id, "an order is taken up again in a moment");
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = tokio::time::sleep(AGAIN) => {}
+            if !goes_on(&shutdown).await {
+                return;
             }
         }
     }
@@ -118,7 +130,7 @@ impl Trainings {
         shutdown: &CancellationToken,
     ) -> ServiceResult<()> {
         let order = match self.ordered(id) {
-            Ok(JobRecord { order: Some(order), .. }) if order.end.is_none() => order,
+            Ok(JobRecord { order: Some(order), .. }) if order.is_open() => order,
             Err(error) if error.code != Code::UnknownJob => return Err(error),
             Ok(_) | Err(_) => return Ok(()),
         };
@@ -206,14 +218,13 @@ impl Trainings {
     ) -> ServiceResult<Option<Result<Held, ReceiptId>>> {
         loop {
             match self.held_again(order).await {
-                Err(error) if passes(&error) && now() < order.until.saturating_add(PATIENCE) => {
+                Err(error) if is_for_now(&error, order) => {
                     tracing::info!(%error, "what pays for a training is held as soon as that can be done");
                 }
                 other => return other.map(Some),
             }
-            tokio::select! {
-                () = shutdown.cancelled() => return Ok(None),
-                () = tokio::time::sleep(AGAIN) => {}
+            if !goes_on(shutdown).await {
+                return Ok(None);
             }
         }
     }
@@ -224,12 +235,12 @@ impl Trainings {
         number: u64,
         order: &TrainingOrder,
         release: ServiceResult<Release>,
-        held: Held,
+        mut held: Held,
         shutdown: &CancellationToken,
     ) -> ServiceResult<()> {
         let release = match release {
             Ok(release) => release,
-            Err(error) if passes(&error) && now() < order.until.saturating_add(PATIENCE) => {
+            Err(error) if is_for_now(&error, order) => {
                 held.leave();
                 return Err(error);
             }
@@ -238,34 +249,29 @@ impl Trainings {
                 return self.unpaid(number, error.detail);
             }
         };
-        let mut held = held;
         loop {
             // What stands in the way of taking it is waited for while it is held: nothing else is bought with it meanwhile.
             while let Err(error) = self.billing.renew(&mut held) {
-                if !passes(&error) || now() >= order.until.saturating_add(PATIENCE) {
+                if !is_for_now(&error, order) {
                     held.release().await;
                     return self.unpaid(number, error.detail);
                 }
                 tracing::info!(%error, "a training that is done is paid as soon as that can be done");
-                tokio::select! {
-                    () = shutdown.cancelled() => {
-                        held.leave();
-                        return Ok(());
-                    }
-                    () = tokio::time::sleep(AGAIN) => {}
+                if !goes_on(shutdown).await {
+                    held.leave();
+                    return Ok(());
                 }
             }
             let error = match self.captured(order, release.clone(), held).await {
                 Ok(receipt) => return self.paid(number, receipt).await,
                 Err(error) => error,
             };
-            if !passes(&error) || now() >= order.until.saturating_add(PATIENCE) {
+            if !is_for_now(&error, order) {
                 return self.unpaid(number, error.detail);
             }
             tracing::info!(%error, "a training that is done is paid as soon as that can be done");
-            tokio::select! {
-                () = shutdown.cancelled() => return Ok(()),
-                () = tokio::time::sleep(AGAIN) => {}
+            if !goes_on(shutdown).await {
+                return Ok(());
             }
             held = match self.hold_again(order, shutdown).await {
                 Ok(Some(Ok(held))) => held,

@@ -21,7 +21,7 @@ const MOST_FAILURES: usize = 3;
 /// That not all that is ordered on a channel comes to nothing, which costs this node work and whoever orders nothing.
 fn check_failures(jobs: &[JobRecord], channel: &ChannelId) -> ServiceResult<()> {
     let of_channel = jobs.iter().filter_map(|job| job.order.as_ref()).filter(|order| order.voucher.channel == *channel);
-    let failed = of_channel.filter(|order| matches!(order.end, Some(OrderEnd::Unpaid { .. }))).count();
+    let failed = of_channel.filter(|order| order.is_unpaid()).count();
     if failed < MOST_FAILURES {
         return Ok(());
     }
@@ -88,13 +88,13 @@ impl Trainings {
         for job in self.training.jobs()? {
             let Some(order) = &job.order else { continue };
             let same = (order.voucher.channel, order.voucher.cumulative) == (voucher.channel, voucher.cumulative);
-            if !same || matches!(order.end, Some(OrderEnd::Unpaid { .. })) {
+            if !same || order.is_unpaid() {
                 continue;
             }
             if order.payload == *payload {
                 return Ok(Some(job));
             }
-            if order.end.is_none() {
+            if order.is_open() {
                 let detail = format!(
                     "this voucher pays for another training, which is not over; send the request that it was ordered by, or a voucher on another channel. It is held until {}",
                     order.until

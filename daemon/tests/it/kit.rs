@@ -21,6 +21,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 
+use crate::corpus;
+
 /// Id of every chain here.
 pub const CHAIN: &str = "datanet-it";
 /// All money at genesis, in base units.
@@ -108,6 +110,15 @@ impl Api {
     pub async fn datanet(&self, name: &str, schema: &Schema, holdout: String) -> String {
         let body = new_datanet(name, schema, holdout);
         self.post("/v1/datanets", body).await["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A datanet of sentences about topics, and what alice gave to it, which is final.
+    pub async fn given_topics(&self) {
+        self.account("alice", 10_000_000).await;
+        self.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
+        let upload = self.upload("topics", "alice", "application/x-ndjson", corpus::jsonl(&corpus::samples(0, 30)));
+        let given = read("the upload", upload).await;
+        assert_eq!(self.follow(given["id"].as_str().unwrap()).await.1["state"], "final");
     }
 
     /// Sends a transaction of `key`.
@@ -460,9 +471,9 @@ pub async fn node_with_model() -> Option<OwnedMutexGuard<TestNode>> {
 }
 
 async fn populate(api: &Api) {
-    api.datanet("topics", &crate::corpus::labelled(), crate::corpus::jsonl(&crate::corpus::samples(300, 45))).await;
-    let notes = crate::corpus::jsonl_of_texts(&crate::corpus::samples(300, 45));
-    api.datanet("notes", &crate::corpus::text_only(), notes).await;
+    api.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
+    let notes = corpus::jsonl_of_texts(&corpus::samples(300, 45));
+    api.datanet("notes", &corpus::text_only(), notes).await;
     api.account("alice", 100_000_000).await;
 }
 

@@ -11,7 +11,6 @@ use datanet_types::{ChannelId, NodeKey};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::corpus;
 use crate::crash::Process;
 use crate::factory::{prepared_as, repeated};
 use crate::kit::{self, Api, TestNode, read, refused, until};
@@ -327,11 +326,7 @@ async fn killed_at_any_step_of_its_end_a_training_is_paid_once() {
     let channel = {
         let node = Process::start_in(dir.path(), &sets, &[]).await;
         let api = node.api();
-        api.account("alice", 10_000_000).await;
-        api.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
-        let upload = api.upload("topics", "alice", "application/x-ndjson", corpus::jsonl(&corpus::samples(0, 30)));
-        let given = read("the upload", upload).await;
-        assert_eq!(api.follow(given["id"].as_str().unwrap()).await.1["state"], "final");
+        api.given_topics().await;
         let new = json!({ "account": "alice", "deposit": 100 * PRICE, "seconds": LASTS });
         api.post("/v1/channels", new).await["channel"].as_str().unwrap().to_owned()
     };

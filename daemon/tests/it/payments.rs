@@ -397,11 +397,7 @@ impl Mortal {
         let dir = tempfile::tempdir().unwrap();
         let node = Process::start(dir.path()).await;
         let api = node.api();
-        api.account("alice", 10_000_000).await;
-        api.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
-        let upload = api.upload("topics", "alice", "application/x-ndjson", corpus::jsonl(&corpus::samples(0, 30)));
-        let given = read("the upload", upload).await;
-        assert_eq!(api.follow(given["id"].as_str().unwrap()).await.1["state"], "final");
+        api.given_topics().await;
         let opened = api.post("/v1/channels", json!({ "account": "alice", "deposit": 100 * PRICE })).await;
         Self { dir, channel: opened["channel"].as_str().unwrap().to_owned() }
     }

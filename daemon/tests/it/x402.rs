@@ -294,11 +294,7 @@ async fn a_node_that_dies_with_a_transfer_in_its_block_answers_for_it_once_it_is
     };
     let node = start(&[]).await;
     let api = node.api();
-    api.account("alice", 10_000_000).await;
-    api.datanet("topics", &corpus::labelled(), corpus::jsonl(&corpus::samples(300, 45))).await;
-    let upload = api.upload("topics", "alice", "application/x-ndjson", corpus::jsonl(&corpus::samples(0, 30)));
-    let given = read("the upload", upload).await;
-    assert_eq!(api.follow(given["id"].as_str().unwrap()).await.1["state"], "final");
+    api.given_topics().await;
     let till = api.account("till", 1_000_000).await;
     api.post("/v1/channels", json!({ "account": "till", "deposit": 500_000 })).await;
     let payer = Payer::new(api).await;

@@ -3,11 +3,9 @@
 //! A release says itself how many records of each contribution it was trained on, and each run that repeats it counts the same. So weights by records
 //! follow from the manifest alone, which is on the receipt: no file has to be fetched and nothing computed again to check who is paid.
 
-use std::collections::BTreeMap;
-
 use super::{AnswerRecord, AskOutput, Credit, Method, ReceiptError, weights_of};
 use crate::release::{DataSnapshot, Origin, Release};
-use crate::{Address, ContributionId, Ppm};
+use crate::{ContributionId, Ppm};
 
 /// The weights that follow from a manifest: each contribution by its records that were trained on, ordered by contribution.
 pub fn training_weights(release: &Release) -> Vec<(ContributionId, Ppm)> {
@@ -17,14 +15,7 @@ pub fn training_weights(release: &Release) -> Vec<(ContributionId, Ppm)> {
 
 /// The credits of a training with this manifest.
 pub fn training_credits(release: &Release) -> Vec<Credit> {
-    let givers: BTreeMap<ContributionId, Address> = release
-        .sources
-        .iter()
-        .flat_map(|source| source.contributions.iter().map(|part| (part.contribution, source.contributor)))
-        .collect();
-    let credit =
-        |(contribution, weight)| Some(Credit { contribution, contributor: *givers.get(&contribution)?, weight });
-    training_weights(release).into_iter().filter_map(credit).collect()
+    release.credited(training_weights(release))
 }
 
 /// What needs neither ledger nor files: the manifest is a good one, of an adapter, of one datanet's data, by the very job that was asked for; it is
